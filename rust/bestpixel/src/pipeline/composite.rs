@@ -1,0 +1,132 @@
+//! The result of a run.
+
+use crate::raster::{Grid, proj4};
+use crate::source::Unusable;
+use serde::{Deserialize, Serialize};
+
+/// Marks missing pixels in all output arrays.
+pub const NODATA: u16 = u16::MAX;
+
+/// A composite: arrays of `grid.height` rows of `grid.width` values, and what is known about them.
+#[derive(Debug)]
+pub struct Composite {
+    /// Reflectance of each requested band: DN / 10000, [`NODATA`] where there is none.
+    pub bands: Vec<Vec<u16>>,
+    /// 0 clear, 1 marginal, 2 dark, [`NODATA`].
+    pub quality: Vec<u16>,
+    /// How many of the scenes that were read have a usable observation.
+    pub observation_count: Vec<u16>,
+    /// Index into `source_ids`, or [`NODATA`].
+    pub selected_observation: Vec<u16>,
+    /// Everything else.
+    pub metadata: Metadata,
+    /// The output grid.
+    pub grid: Grid,
+}
+
+/// What is known about a composite.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Metadata {
+    /// The bands, in the requested order.
+    pub band_names: Vec<String>,
+    /// Ids of the scenes that were read, in the order of preference over the whole AOI.
+    pub source_ids: Vec<String>,
+    /// The output grid as users see it.
+    pub grid: GridInfo,
+    /// The endpoint's name.
+    pub endpoint: String,
+    /// Ids of its collections, with a comma between.
+    pub collection: String,
+    /// Seconds and counts.
+    pub timings: Timings,
+    /// The tiles that some chunk requires.
+    pub partition_tiles: Vec<String>,
+    /// How many chunks require more than one tile.
+    pub multi_tile_chunks: usize,
+    /// The scenes of `source_ids`.
+    pub sources: Vec<SourceInfo>,
+    /// What could not be read.
+    pub skipped: Vec<Unusable>,
+}
+
+/// A grid as users see it.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct GridInfo {
+    /// Left, bottom, right, top in units of the CRS.
+    pub bounds: [f64; 4],
+    /// EPSG code, 0 where the CRS has none.
+    pub epsg: u32,
+    /// PROJ string.
+    pub proj4: String,
+    /// From pixel to world, in rasterio's order.
+    pub transform: [f64; 6],
+    /// Columns.
+    pub width: usize,
+    /// Rows.
+    pub height: usize,
+    /// Side of a pixel in units of the CRS.
+    pub resolution: f64,
+}
+
+/// A scene that was read.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct SourceInfo {
+    /// The item's id.
+    pub id: String,
+    /// When it was taken, RFC 3339.
+    pub datetime: String,
+    /// Its collection.
+    pub collection: String,
+    /// Its tile.
+    pub tile: String,
+    /// Its platform.
+    pub platform: String,
+    /// What was subtracted from its reflectance.
+    pub offset_applied: u16,
+    /// Clear cells of those that it observes in the AOI, as the scout has seen them.
+    pub clear_fraction: f64,
+    /// Pixels that it has won.
+    pub pixels: u64,
+}
+
+/// Where the time went, in seconds, and what was read.
+#[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
+pub struct Timings {
+    /// Reading the catalogue.
+    pub catalog: f64,
+    /// Headers and coarse quality.
+    pub scout: f64,
+    /// Selecting, and headers of reflectance.
+    pub plan: f64,
+    /// Quality of the selected scenes and winners.
+    pub quality: f64,
+    /// Reflectance of the winners.
+    pub read: f64,
+    /// All together.
+    pub total: f64,
+    /// Millions of reflectance pixels decoded.
+    pub read_megapixels: f64,
+    /// Requests, retries among them.
+    pub requests: u64,
+    /// Bytes received.
+    pub bytes: u64,
+}
+
+impl GridInfo {
+    /// The grid as users see it.
+    ///
+    /// # Errors
+    /// Where PROJ has no string for the CRS.
+    pub fn new(grid: &Grid) -> crate::raster::Result<Self> {
+        let definition = grid.crs.definition();
+        Ok(Self {
+            bounds: grid.bounds(),
+            epsg: grid.crs.epsg(),
+            proj4: if definition.starts_with("+proj=") { definition } else { proj4(&grid.crs)? },
+            transform: grid.transform().0,
+            width: grid.width,
+            height: grid.height,
+            resolution: grid.resolution,
+        })
+    }
+}

@@ -1,0 +1,36 @@
+//! The pipeline, one stage a file: a request goes in, a composite comes out.
+//!
+//! ```text
+//! request -> catalog -> scout -> select -> plan -> quality -> winners -> read -> compose -> write
+//! ```
+//!
+//! Planning ends before a reflectance pixel is fetched. Only `run.rs` knows all stages; a stage uses the types of
+//! earlier stages, never of later ones.
+
+mod cancel;
+mod catalog;
+mod compose;
+mod composite;
+mod error;
+mod mask;
+mod plan;
+mod preview;
+mod quality;
+mod read;
+mod request;
+mod run;
+mod scout;
+mod select;
+mod stream;
+mod tiles;
+mod winners;
+mod write;
+
+pub use cancel::CancelToken;
+pub use composite::{Composite, GridInfo, Metadata, NODATA, SourceInfo, Timings};
+pub use error::{Error, ErrorKind, Result, Stage};
+pub use plan::{ChunkPlan, FilePlan, Plan, ScenePlan};
+pub use preview::preview;
+pub use request::{Catalog, OnError, Request};
+pub use run::{Engine, Progress, make_plan, run};
+pub use write::{Arrays, write_composite};

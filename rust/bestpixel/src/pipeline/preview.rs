@@ -1,0 +1,111 @@
+//! One or three bands go in, a PNG comes out: stretched, and transparent where there is nothing.
+
+use super::NODATA;
+
+/// The stretch runs between these shares of the sorted values of all planes.
+const STRETCH: (f64, f64) = (0.02, 0.98);
+
+/// Reflectance is brightened like a display expects it.
+const GAMMA: f64 = 1.0 / 1.4;
+
+/// The longest side of a preview; larger composites are thinned out.
+const MAX_SIDE: usize = 1600;
+
+/// A PNG of one plane (grey) or three (red, green, blue) of `width` x `height` reflectances. Planes are stretched
+/// together, so that colours keep their balance; pixels missing in any plane are transparent.
+///
+/// # Errors
+/// A message where the planes are not one or three of the given size, or encoding fails.
+pub fn preview(planes: &[&[u16]], width: usize, height: usize) -> Result<Vec<u8>, String> {
+    if !matches!(planes.len(), 1 | 3) {
+        return Err(format!("a preview takes one plane or three, not {}", planes.len()));
+    }
+    if width == 0 || height == 0 || planes.iter().any(|plane| plane.len() != width * height) {
+        return Err(format!("each plane of a preview must have {width} x {height} values and at least one"));
+    }
+    let step = width.max(height).div_ceil(MAX_SIDE);
+    let (cols, rows) = (width.div_ceil(step), height.div_ceil(step));
+    let picks: Vec<usize> =
+        (0..rows).flat_map(|row| (0..cols).map(move |col| row * step * width + col * step)).collect();
+    let shades = shades(planes, &picks);
+    let mut rgba = Vec::with_capacity(picks.len() * 4);
+    for &pick in &picks {
+        let values: [u16; 3] = std::array::from_fn(|i| planes[i.min(planes.len() - 1)][pick]);
+        if values.contains(&NODATA) {
+            rgba.extend([0; 4]);
+        } else {
+            rgba.extend(values.map(|value| shades[usize::from(value)]));
+            rgba.push(255);
+        }
+    }
+    encode(&rgba, cols as u32, rows as u32).map_err(|error| format!("a preview cannot be encoded: {error}"))
+}
+
+/// The shade of each value.
+fn shades(planes: &[&[u16]], picks: &[usize]) -> Vec<u8> {
+    let mut histogram = vec![0u64; 1 << 16];
+    for plane in planes {
+        picks.iter().for_each(|&pick| histogram[usize::from(plane[pick])] += 1);
+    }
+    histogram[usize::from(NODATA)] = 0;
+    let total: u64 = histogram.iter().sum();
+    let quantile = |share: f64| {
+        let mut left = (share * total as f64) as u64;
+        let found = histogram.iter().position(|&count| {
+            let is_here = left < count;
+            left = left.saturating_sub(count);
+            is_here
+        });
+        found.unwrap_or(0) as f64
+    };
+    let (low, high) = (quantile(STRETCH.0), quantile(STRETCH.1));
+    let shade = |value: f64| ((value - low) / (high - low).max(1.0)).clamp(0.0, 1.0).powf(GAMMA) * 255.0;
+    (0..1 << 16).map(|value| shade(f64::from(value)).round() as u8).collect()
+}
+
+fn encode(rgba: &[u8], width: u32, height: u32) -> Result<Vec<u8>, png::EncodingError> {
+    let mut bytes = Vec::new();
+    let mut encoder = png::Encoder::new(&mut bytes, width, height);
+    encoder.set_color(png::ColorType::Rgba);
+    encoder.set_depth(png::BitDepth::Eight);
+    encoder.set_compression(png::Compression::Balanced);
+    let mut writer = encoder.write_header()?;
+    writer.write_image_data(rgba)?;
+    writer.finish()?;
+    Ok(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn decode(png: &[u8]) -> (u32, u32, Vec<u8>) {
+        let mut reader = png::Decoder::new(std::io::Cursor::new(png)).read_info().unwrap();
+        let mut pixels = vec![0; reader.output_buffer_size().unwrap()];
+        let info = reader.next_frame(&mut pixels).unwrap();
+        (info.width, info.height, pixels)
+    }
+
+    #[test]
+    fn dark_is_black_bright_is_white_missing_is_transparent() {
+        let plane: Vec<u16> = (0..100).map(|i| if i == 50 { NODATA } else { 100 + i * 10 }).collect();
+        let (width, height, pixels) = decode(&preview(&[&plane], 10, 10).unwrap());
+        assert_eq!((width, height), (10, 10));
+        assert_eq!(pixels[..4], [0, 0, 0, 255]);
+        assert_eq!(pixels[396..], [255, 255, 255, 255]);
+        assert_eq!(pixels[200..204], [0, 0, 0, 0]);
+    }
+
+    #[test]
+    fn large_ones_are_thinned_out() {
+        let plane = vec![5u16; 4000 * 3];
+        let (width, height, _) = decode(&preview(&[&plane, &plane, &plane], 4000, 3).unwrap());
+        assert_eq!((width, height), (1334, 1));
+    }
+
+    #[test]
+    fn wrong_planes_are_refused() {
+        assert!(preview(&[&[1, 2], &[1, 2]], 2, 1).is_err());
+        assert!(preview(&[&[1, 2]], 3, 1).is_err());
+    }
+}

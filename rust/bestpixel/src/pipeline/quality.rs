@@ -1,0 +1,68 @@
+//! The selected scenes go in, their scores on the output grid come out (rule V2: nearest, end to end).
+
+use super::scout::{Candidate, Failure, tiles_at};
+use super::stream::{Io, Job};
+use super::tiles::{Fetched, LevelRef};
+use super::{Result, Stage};
+use crate::raster::{Array, Window};
+use crate::resample::{Footprint, Points, nearest};
+use crate::source::{NODATA, Scene};
+use crate::tiff;
+use rayon::prelude::*;
+
+/// The scores of one scene, chunk by chunk; None where it shows nothing usable.
+pub(crate) type Scores = Vec<Option<Array<u8>>>;
+
+/// The pixels of a chunk.
+pub(crate) fn pixels(chunk: &Window) -> Points {
+    Points { col_off: chunk.col_off, row_off: chunk.row_off, width: chunk.width, height: chunk.height, step: 1 }
+}
+
+/// A selected scene, its quality level and the chunks that it may win in.
+pub(crate) struct Wanted<'a> {
+    pub(crate) index: usize,
+    pub(crate) candidate: &'a Candidate,
+    pub(crate) level: LevelRef,
+    pub(crate) chunks: Vec<usize>,
+}
+
+/// What arrives of one scene: its index, itself, the chunks that it may win in, its tiles.
+type Arrived = (usize, Scene, Vec<usize>, tiff::Result<Fetched>);
+
+/// Reads the quality of scenes. Each result is handed to `keep` with the scene's index, or its failure.
+pub(crate) fn read_scores(
+    wanted: Vec<Wanted<'_>>,
+    chunks: &[Window],
+    io: &Io<'_>,
+    mut keep: impl FnMut(usize, std::result::Result<Scores, Failure>) -> Result<()>,
+) -> Result<()> {
+    let jobs = wanted.into_iter().map(|wanted| {
+        let points: Vec<Points> = wanted.chunks.iter().map(|&chunk| pixels(&chunks[chunk])).collect();
+        let tiles = tiles_at(&wanted.level, &points);
+        let (bytes, fetch) = (wanted.level.bytes(&tiles), wanted.level.fetch(tiles));
+        let (index, scene, eligible) = (wanted.index, wanted.candidate.scene.clone(), wanted.chunks);
+        Job { bytes, fetch: async move { (index, scene, eligible, fetch.await) } }
+    });
+    io.stream(Stage::Quality, jobs.collect(), |(index, scene, eligible, fetched): Arrived| {
+        let scores = fetched.and_then(|fetched| score(&scene, &fetched, chunks, &eligible));
+        keep(index, scores.map_err(|error| Failure { href: scene.quality_href.clone(), scene, error }))
+    })
+}
+
+fn score(scene: &Scene, fetched: &Fetched, chunks: &[Window], eligible: &[usize]) -> tiff::Result<Scores> {
+    let decoded = fetched.decode_quality()?;
+    let (level, missing) = (&fetched.level, scene.collection.quality.missing());
+    let score_chunk = |&chunk: &usize| {
+        let points = pixels(&chunks[chunk]);
+        let positions = level.warp.positions(&points, &level.level().transform);
+        let wanted = vec![true; points.width * points.height];
+        let window = Footprint::Nearest.window(&positions, &wanted, level.tiling())?;
+        let scores = nearest(&decoded.patch(&window, missing), &positions, missing).map(|value| scene.score(value));
+        scores.values().iter().any(|&score| score != NODATA).then_some((chunk, scores))
+    };
+    let mut scores: Scores = vec![None; chunks.len()];
+    for (chunk, array) in eligible.par_iter().filter_map(score_chunk).collect::<Vec<_>>() {
+        scores[chunk] = Some(array);
+    }
+    Ok(scores)
+}

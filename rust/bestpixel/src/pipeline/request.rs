@@ -1,0 +1,189 @@
+//! All that the user says, checked once.
+
+use super::{Error, ErrorKind, Result, Stage};
+use crate::raster::{BBox, Crs, Grid};
+use crate::source::{Endpoint, NativeGrid, endpoint};
+use crate::stac::{Interval, Item};
+use serde::{Deserialize, Serialize};
+use std::path::PathBuf;
+
+/// Where items come from.
+#[derive(Debug, Clone, Default)]
+pub enum Catalog {
+    /// The endpoint's own STAC API.
+    #[default]
+    Endpoint,
+    /// Another STAC API.
+    Url(String),
+    /// A file of items, or a folder of such files.
+    Path(PathBuf),
+    /// The items themselves.
+    Items(Vec<Item>),
+}
+
+/// What happens when something cannot be read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum OnError {
+    /// The scene is left out and named in `skipped`.
+    #[default]
+    Skip,
+    /// The run fails.
+    Raise,
+}
+
+/// A request for one composite. The fields are the options of `build_composite`, which documents them.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(missing_docs, reason = "the published options, documented once where users read them")]
+pub struct Request {
+    pub bbox: [f64; 4],
+    pub datetime: String,
+    #[serde(default = "defaults::resolution")]
+    pub resolution: f64,
+    #[serde(default = "defaults::top_k")]
+    pub top_k: usize,
+    #[serde(default = "defaults::max_cloud_cover")]
+    pub max_cloud_cover: f64,
+    #[serde(default = "defaults::concurrency")]
+    pub concurrency: usize,
+    #[serde(default = "defaults::endpoint")]
+    pub endpoint: String,
+    #[serde(default)]
+    pub disk_cache: Option<PathBuf>,
+    #[serde(default = "defaults::scout_factor")]
+    pub scout_factor: usize,
+    #[serde(default)]
+    pub bands: Option<Vec<String>>,
+    #[serde(default = "defaults::output_crs")]
+    pub output_crs: String,
+    #[serde(default)]
+    pub coverage_target: f64,
+    #[serde(default = "defaults::min_k")]
+    pub min_k: usize,
+    #[serde(default = "defaults::max_k")]
+    pub max_k: usize,
+    #[serde(default)]
+    pub windowed_fetch: bool,
+    #[serde(default)]
+    pub catalog: Option<String>,
+    #[serde(default)]
+    pub on_error: OnError,
+    #[serde(default)]
+    pub memory_limit: Option<u64>,
+}
+
+/// The published defaults.
+mod defaults {
+    pub(super) fn resolution() -> f64 {
+        60.0
+    }
+    pub(super) fn top_k() -> usize {
+        3
+    }
+    pub(super) fn max_cloud_cover() -> f64 {
+        90.0
+    }
+    pub(super) fn concurrency() -> usize {
+        192
+    }
+    pub(super) fn endpoint() -> String {
+        "auto".to_owned()
+    }
+    pub(super) fn scout_factor() -> usize {
+        8
+    }
+    pub(super) fn output_crs() -> String {
+        "native".to_owned()
+    }
+    pub(super) fn min_k() -> usize {
+        2
+    }
+    pub(super) fn max_k() -> usize {
+        8
+    }
+}
+
+/// A request whose values have been checked and whose names have been looked up.
+#[derive(Debug)]
+pub(crate) struct Checked {
+    pub(crate) request: Request,
+    pub(crate) bbox: BBox,
+    pub(crate) interval: Interval,
+    pub(crate) endpoint: &'static Endpoint,
+    pub(crate) bands: Vec<String>,
+    pub(crate) grid: Grid,
+}
+
+impl Request {
+    /// Where items come from, by the text of `catalog`: nothing, a URL or a path.
+    pub fn catalog(&self) -> Catalog {
+        match &self.catalog {
+            None => Catalog::Endpoint,
+            Some(text) if text.starts_with("http://") || text.starts_with("https://") => Catalog::Url(text.clone()),
+            Some(text) => Catalog::Path(text.into()),
+        }
+    }
+
+    /// Checks every value.
+    pub(crate) fn check(self) -> Result<Checked> {
+        let usage = |message: String| Err(Error::new(Stage::Request, ErrorKind::Usage, message));
+        let bounds: [(&str, f64, std::ops::RangeInclusive<f64>); 4] = [
+            ("max_cloud_cover", self.max_cloud_cover, 0.0..=100.0),
+            ("coverage_target", self.coverage_target, 0.0..=1.0),
+            ("scout_factor", self.scout_factor as f64, 1.0..=512.0),
+            ("resolution", self.resolution, f64::MIN_POSITIVE..=1e7),
+        ];
+        for (name, value, range) in bounds {
+            if !range.contains(&value) {
+                return usage(format!("{name} {value} is not within {}..{}", range.start(), range.end()));
+            }
+        }
+        for (name, value) in [("top_k", self.top_k), ("concurrency", self.concurrency), ("min_k", self.min_k)] {
+            if value == 0 {
+                return usage(format!("{name} must be at least 1"));
+            }
+        }
+        if self.max_k < self.min_k {
+            return usage(format!("max_k {} is less than min_k {}", self.max_k, self.min_k));
+        }
+        if self.bands.as_ref().is_some_and(Vec::is_empty) {
+            return usage("bands is empty".to_owned());
+        }
+        if self.disk_cache.is_some() {
+            let message = "disk_cache is not available yet";
+            return Err(Error::new(Stage::Request, ErrorKind::NotAvailable, message));
+        }
+        let endpoint = find_endpoint(&self.endpoint)?;
+        let bbox = BBox::new(self.bbox)?;
+        let grid = Grid::from_bbox(&bbox, self.output_crs(endpoint, &bbox), self.resolution)?;
+        Ok(Checked {
+            bbox,
+            interval: Interval::parse(&self.datetime)?,
+            endpoint,
+            bands: endpoint.check_bands(self.bands.as_deref())?,
+            grid,
+            request: self,
+        })
+    }
+
+    /// The CRS of the output.
+    fn output_crs(&self, endpoint: &Endpoint, bbox: &BBox) -> Crs {
+        let (lon, lat) = bbox.centre();
+        match (self.output_crs.as_str(), endpoint.native_grid) {
+            ("utm", _) | ("native", NativeGrid::Utm) => Crs::utm(lon, lat),
+            (text, _) => Crs::parse(text),
+        }
+    }
+}
+
+/// Endpoints of the contract that have no row yet, so that they are refused by another word than a typing error.
+const PLANNED: [&str; 4] = ["auto", "pc", "hls", "mcd43a4"];
+
+fn find_endpoint(name: &str) -> Result<&'static Endpoint> {
+    if PLANNED.contains(&name) {
+        let message = format!("endpoint {name:?} is not available yet; use \"earth-search\"");
+        return Err(Error::new(Stage::Request, ErrorKind::NotAvailable, message));
+    }
+    Ok(endpoint(name)?)
+}

@@ -1,0 +1,167 @@
+//! One level of one file: which of its tiles are needed, the tiles as fetched, and the samples in them.
+
+use crate::raster::{Array, Crs, Grid, Projection, Tiling, Window};
+use crate::resample::{Patch, Warp};
+use crate::tiff::{self, Cog, CompressedTile, Error, Level, Samples, decode_tile, fetch_tiles};
+use rayon::prelude::*;
+use std::collections::HashMap;
+use std::sync::Arc;
+
+/// A level of an open file and the way to it from the output grid.
+#[derive(Debug, Clone)]
+pub(crate) struct LevelRef {
+    pub(crate) cog: Arc<Cog>,
+    pub(crate) index: usize,
+    pub(crate) warp: Arc<Warp>,
+}
+
+impl LevelRef {
+    pub(crate) fn level(&self) -> &Level {
+        &self.cog.levels[self.index]
+    }
+
+    pub(crate) fn tiling(&self) -> &Tiling {
+        &self.level().tiling
+    }
+
+    /// Compressed bytes of some tiles.
+    pub(crate) fn bytes(&self, tiles: &[usize]) -> u64 {
+        tiles.iter().map(|&tile| self.level().tile_bytes(tile)).sum()
+    }
+
+    /// Fetches some tiles.
+    pub(crate) async fn fetch(self, tiles: Vec<usize>) -> tiff::Result<Fetched> {
+        let tiles = fetch_tiles(&self.cog, self.index, &tiles).await?;
+        Ok(Fetched { level: self, tiles })
+    }
+}
+
+/// Tiles of one level, still compressed.
+pub(crate) struct Fetched {
+    pub(crate) level: LevelRef,
+    tiles: Vec<CompressedTile>,
+}
+
+impl Fetched {
+    /// Decodes all tiles on the pool that the caller runs in; `convert` gives the samples the wanted type.
+    fn decode<T: Copy + Send>(
+        &self,
+        convert: impl Fn(Samples) -> tiff::Result<Array<T>> + Sync,
+    ) -> tiff::Result<Decoded<T>> {
+        let nodata = self.level.cog.nodata;
+        let decode = |tile: &CompressedTile| -> tiff::Result<(usize, Array<T>)> {
+            Ok((tile.index, convert(decode_tile(self.level.level(), tile, nodata)?)?))
+        };
+        Ok(Decoded {
+            tiling: *self.level.tiling(),
+            tiles: self.tiles.par_iter().map(decode).collect::<tiff::Result<_>>()?,
+        })
+    }
+
+    /// Decodes classes.
+    pub(crate) fn decode_quality(&self) -> tiff::Result<Decoded<u8>> {
+        self.decode(|samples| match samples {
+            Samples::U8(values) => Ok(values),
+            Samples::U16(_) | Samples::I16(_) => Err(unsupported("quality samples of 16 bits")),
+        })
+    }
+
+    /// Decodes reflectance and takes out the offset: `max(DN - offset, 1)` where DN is not nodata (rule V4).
+    pub(crate) fn decode_reflectance(&self, nodata: u16, offset: u16) -> tiff::Result<Decoded<u16>> {
+        self.decode(|samples| {
+            let mut values = match samples {
+                Samples::U16(values) => values,
+                Samples::U8(values) => values.map(u16::from),
+                Samples::I16(_) => return Err(unsupported("signed reflectance samples")),
+            };
+            if offset > 0 {
+                for value in values.values_mut().iter_mut().filter(|value| **value != nodata) {
+                    *value = value.saturating_sub(offset).max(1);
+                }
+            }
+            Ok(values)
+        })
+    }
+}
+
+fn unsupported(what: &str) -> Error {
+    Error::Unsupported { what: what.to_owned() }
+}
+
+/// Decoded tiles of one level.
+pub(crate) struct Decoded<T> {
+    tiling: Tiling,
+    tiles: HashMap<usize, Array<T>>,
+}
+
+impl<T: Copy> Decoded<T> {
+    /// How many pixels have been decoded, padding included.
+    pub(crate) fn pixels(&self) -> u64 {
+        self.tiles.values().map(|tile| tile.values().len() as u64).sum()
+    }
+
+    /// The samples of a window, which must lie inside the level; `missing` where a tile is not there.
+    pub(crate) fn patch(&self, window: &Window, missing: T) -> Patch<T> {
+        let mut array = Array::filled(window.width, window.height, missing);
+        for index in self.tiling.tiles_in(window) {
+            let Some(tile) = self.tiles.get(&index) else { continue };
+            let place = self.tiling.window(index);
+            let Some(shared) = place.intersection(window) else { continue };
+            let (from, to) = (shared.col_off - place.col_off, shared.col_off - window.col_off);
+            for row in shared.row_off..shared.row_end() {
+                let source = &tile.row(row - place.row_off)[from..from + shared.width];
+                array.row_mut(row - window.row_off)[to..to + shared.width].copy_from_slice(source);
+            }
+        }
+        Patch { array, col_off: window.col_off, row_off: window.row_off }
+    }
+}
+
+/// The warps from one output grid to all CRSs that its sources have.
+pub(crate) struct Warps {
+    grid: Grid,
+    /// By CRS and the power of two below the source's pixel size.
+    warps: HashMap<(Crs, i32), Arc<Warp>>,
+}
+
+/// Points of the scout's last cells lie beyond the grid, by less than a chunk.
+const MARGIN: usize = crate::raster::CHUNK_SIZE;
+
+impl Warps {
+    pub(crate) fn new(grid: Grid) -> Self {
+        Self { grid, warps: HashMap::new() }
+    }
+
+    /// The warp to a CRS, off by at most 0.01 of a pixel of the given size (rule G3).
+    fn get(&mut self, crs: &Crs, pixel_size: f64) -> tiff::Result<Arc<Warp>> {
+        let power = pixel_size.log2().floor() as i32;
+        let key = (crs.clone(), power);
+        if let Some(warp) = self.warps.get(&key) {
+            return Ok(warp.clone());
+        }
+        let projection = if *crs == self.grid.crs {
+            None
+        } else {
+            let found = Projection::new(&self.grid.crs, crs);
+            Some(found.map_err(|error| Error::Unsupported { what: error.to_string() })?)
+        };
+        let warp = Arc::new(Warp::new(&self.grid, projection.as_ref(), 0.01 * 2f64.powi(power), MARGIN));
+        self.warps.insert(key, warp.clone());
+        Ok(warp)
+    }
+
+    /// The level of a file that serves output pixels of `pixel_size` (in units of the grid), by rule L1.
+    ///
+    /// # Errors
+    /// [`Error::Unsupported`] where the file has no CRS, or one that PROJ cannot reach.
+    pub(crate) fn level(&mut self, cog: Arc<Cog>, pixel_size: f64) -> tiff::Result<LevelRef> {
+        let missing = || Error::Unsupported { what: "a file without a CRS".to_owned() };
+        let crs = cog.crs.clone().ok_or_else(missing)?;
+        let (col, row) = (self.grid.width as f64 / 2.0, self.grid.height as f64 / 2.0);
+        let scale = self.get(&crs, self.grid.resolution)?.pixel_size_at(col, row) / self.grid.resolution;
+        let index = cog.level_for(pixel_size * scale);
+        let (width, height) = cog.levels[index].transform.pixel_size();
+        let warp = self.get(&crs, width.min(height))?;
+        Ok(LevelRef { cog, index, warp })
+    }
+}

@@ -1,0 +1,145 @@
+//! Scores go in, the winner of each pixel comes out (rules W1 to W3).
+
+use super::quality::Scores;
+use crate::raster::Window;
+use crate::source::NODATA;
+use rayon::prelude::*;
+
+/// No scene has the pixel.
+pub(crate) const NOBODY: u16 = u16::MAX;
+
+/// Who has each pixel of a chunk.
+#[derive(Debug, Clone)]
+pub(crate) struct ChunkWinners {
+    pub(crate) window: Window,
+    /// Score of the winner.
+    pub(crate) score: Vec<u8>,
+    /// Index of the winning scene, or [`NOBODY`].
+    pub(crate) winner: Vec<u16>,
+    /// Scenes with a usable observation.
+    pub(crate) count: Vec<u16>,
+    /// Pixels decided in this round, whose reflectance is still to be read.
+    pub(crate) fresh: Vec<bool>,
+}
+
+/// Who has each pixel of the grid, and the scores from which the next best follows.
+pub(crate) struct Winners {
+    pub(crate) chunks: Vec<ChunkWinners>,
+    /// By scene, in the AOI's order of preference.
+    scores: Vec<Scores>,
+}
+
+impl Winners {
+    /// Decides all pixels: the lowest score wins, ties go to the scene that comes first.
+    pub(crate) fn decide(windows: &[Window], scores: Vec<Scores>) -> Self {
+        let chunk = |window: &Window| ChunkWinners {
+            window: *window,
+            score: vec![NODATA; window.len()],
+            winner: vec![NOBODY; window.len()],
+            count: vec![0; window.len()],
+            fresh: vec![true; window.len()],
+        };
+        let mut winners = Self { chunks: windows.iter().map(chunk).collect(), scores };
+        let scores = &winners.scores;
+        winners.chunks.par_iter_mut().enumerate().for_each(|(index, chunk)| {
+            for array in scores.iter().filter_map(|scores| scores[index].as_ref()) {
+                for (count, &score) in chunk.count.iter_mut().zip(array.values()) {
+                    *count += u16::from(score != NODATA);
+                }
+            }
+        });
+        winners.redecide();
+        winners
+    }
+
+    /// Decides the fresh pixels anew; those that nobody has are no longer fresh.
+    pub(crate) fn redecide(&mut self) {
+        let scores = &self.scores;
+        self.chunks.par_iter_mut().enumerate().for_each(|(index, chunk)| {
+            for i in (0..chunk.fresh.len()).filter(|&i| chunk.fresh[i]) {
+                (chunk.score[i], chunk.winner[i]) = (NODATA, NOBODY);
+            }
+            for (scene, scores) in scores.iter().enumerate() {
+                let Some(array) = &scores[index] else { continue };
+                for (i, &score) in array.values().iter().enumerate() {
+                    if score < chunk.score[i] && chunk.fresh[i] {
+                        (chunk.score[i], chunk.winner[i]) = (score, scene as u16);
+                    }
+                }
+            }
+            for (fresh, &winner) in chunk.fresh.iter_mut().zip(&chunk.winner) {
+                *fresh &= winner != NOBODY;
+            }
+        });
+    }
+
+    /// Ends a round: what has been decided stays.
+    pub(crate) fn settle(&mut self) {
+        self.chunks.iter_mut().for_each(|chunk| chunk.fresh.fill(false));
+    }
+
+    /// Bars the winners of some pixels of a chunk there (rule W3); the pixels are to be decided anew.
+    pub(crate) fn give_way(&mut self, chunk: usize, pixels: &[usize]) {
+        let state = &mut self.chunks[chunk];
+        for &i in pixels {
+            state.fresh[i] = true;
+            let barred = self.scores.get_mut(usize::from(state.winner[i])).and_then(|scores| scores[chunk].as_mut());
+            if let Some(array) = barred {
+                array.values_mut()[i] = NODATA;
+            }
+        }
+    }
+
+    /// Takes a scene out everywhere; the pixels that it had are to be decided anew.
+    pub(crate) fn remove(&mut self, scene: usize) {
+        for (index, chunk) in self.chunks.iter_mut().enumerate() {
+            let Some(array) = self.scores[scene][index].take() else { continue };
+            for (count, &score) in chunk.count.iter_mut().zip(array.values()) {
+                *count -= u16::from(score != NODATA);
+            }
+            for (fresh, &winner) in chunk.fresh.iter_mut().zip(&chunk.winner) {
+                *fresh |= usize::from(winner) == scene;
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::raster::Array;
+
+    fn winners(scores: &[[u8; 3]]) -> Winners {
+        let scores = scores.iter().map(|row| vec![Some(Array::from_vec(3, 1, row.to_vec()))]).collect();
+        Winners::decide(&[Window::new(0, 0, 3, 1)], scores)
+    }
+
+    #[test]
+    fn the_lowest_score_wins_and_ties_go_to_the_first() {
+        let winners = winners(&[[1, 0, NODATA], [0, 0, NODATA]]);
+        assert_eq!(winners.chunks[0].winner, [1, 0, NOBODY]);
+        assert_eq!(winners.chunks[0].count, [2, 2, 0]);
+        assert_eq!(winners.chunks[0].fresh, [true, true, false]);
+    }
+
+    #[test]
+    fn who_gives_way_does_so_there_alone() {
+        let mut winners = winners(&[[0, 0, 0], [2, 2, NODATA]]);
+        winners.settle();
+        winners.give_way(0, &[1, 2]);
+        winners.redecide();
+        assert_eq!(winners.chunks[0].winner, [0, 1, NOBODY]);
+        assert_eq!(winners.chunks[0].score, [0, 2, NODATA]);
+        assert_eq!(winners.chunks[0].fresh, [false, true, false]);
+    }
+
+    #[test]
+    fn a_scene_that_fails_leaves_its_pixels_to_the_next() {
+        let mut winners = winners(&[[0, 0, 0], [2, NODATA, 1]]);
+        winners.settle();
+        winners.remove(0);
+        winners.redecide();
+        assert_eq!(winners.chunks[0].winner, [1, NOBODY, 1]);
+        assert_eq!(winners.chunks[0].count, [1, 0, 1]);
+    }
+}

@@ -1,0 +1,201 @@
+//! A pair of CRSs goes in, a transformer of points comes out: PROJ behind one small safe interface.
+//!
+//! Each [`Projection`] owns its PROJ context, so nothing is shared between threads. The context's search path is a place
+//! that cannot exist: PROJ looks on disk before it uses the database that is built into it, and a `PROJ_DATA` of another
+//! installation (conda, pyproj) would break every lookup. The crate `proj` can only append to that path, hence the own
+//! wrapper.
+
+#![expect(unsafe_code, reason = "PROJ is a C library; every call into it is in this file")]
+
+use super::{Crs, Error, Result};
+use std::ffi::{CStr, CString};
+use std::ptr::{self, NonNull};
+
+/// No file can lie below a device.
+const NOWHERE: &CStr = c"/dev/null/bestpixel";
+
+/// A PROJ context that reads nothing but the built-in database and prints nothing.
+struct Context(NonNull<proj_sys::PJ_CONTEXT>);
+
+impl Context {
+    fn new() -> Self {
+        // SAFETY: takes no argument; null only when out of memory, which `expect` reports.
+        let context = unsafe { proj_sys::proj_context_create() };
+        #[expect(clippy::expect_used, reason = "PROJ returns null here only when memory is exhausted")]
+        let context = NonNull::new(context).expect("PROJ made no context: out of memory");
+        let paths = [NOWHERE.as_ptr()];
+        // SAFETY: the context is live; `paths` holds one NUL-terminated string, which PROJ copies.
+        unsafe {
+            proj_sys::proj_context_set_search_paths(context.as_ptr(), 1, paths.as_ptr());
+            proj_sys::proj_log_level(context.as_ptr(), proj_sys::PJ_LOG_LEVEL_PJ_LOG_NONE);
+        }
+        Self(context)
+    }
+}
+
+impl Drop for Context {
+    fn drop(&mut self) {
+        // SAFETY: created by `proj_context_create`, destroyed once; objects made with it are fields declared before it
+        // in their owners and so are dropped earlier.
+        unsafe { proj_sys::proj_context_destroy(self.0.as_ptr()) };
+    }
+}
+
+/// A PROJ object: a CRS or an operation.
+struct Object(NonNull<proj_sys::PJ>);
+
+impl Drop for Object {
+    fn drop(&mut self) {
+        // SAFETY: a live object that this value alone owns.
+        unsafe { proj_sys::proj_destroy(self.0.as_ptr()) };
+    }
+}
+
+/// A transformer of points from one CRS to another, x before y (longitude before latitude) on both sides.
+pub struct Projection {
+    /// None where both CRSs are the same.
+    operation: Option<(Object, Context)>,
+}
+
+impl Projection {
+    /// The best operation that PROJ knows between two CRSs.
+    ///
+    /// # Errors
+    /// [`Error::Crs`] where PROJ does not understand one of them, [`Error::NoOperation`] where it knows no way.
+    pub fn new(source: &Crs, target: &Crs) -> Result<Self> {
+        if source == target {
+            return Ok(Self { operation: None });
+        }
+        let context = Context::new();
+        let (source_text, target_text) = (definition(source)?, definition(target)?);
+        // SAFETY: the context is live, both strings are NUL-terminated, a null area means no area of interest.
+        let pair = unsafe {
+            proj_sys::proj_create_crs_to_crs(
+                context.0.as_ptr(),
+                source_text.as_ptr(),
+                target_text.as_ptr(),
+                ptr::null_mut(),
+            )
+        };
+        let Some(pair) = NonNull::new(pair).map(Object) else {
+            return Err(Self::explain(source, target));
+        };
+        // SAFETY: context and object are live; the result is a new object or null.
+        let normal = unsafe { proj_sys::proj_normalize_for_visualization(context.0.as_ptr(), pair.0.as_ptr()) };
+        let normal = NonNull::new(normal).map(Object).ok_or_else(|| Self::explain(source, target))?;
+        Ok(Self { operation: Some((normal, context)) })
+    }
+
+    /// Why there is no operation: an unknown CRS, or no way between known ones.
+    fn explain(source: &Crs, target: &Crs) -> Error {
+        for crs in [source, target] {
+            if let Err(error) = proj4(crs) {
+                return error;
+            }
+        }
+        Error::NoOperation { source_crs: source.definition(), target_crs: target.definition() }
+    }
+
+    /// Transforms points in place; a point that has no image becomes infinite.
+    ///
+    /// # Panics
+    /// If there are not as many ys as xs.
+    pub fn forward(&self, xs: &mut [f64], ys: &mut [f64]) {
+        assert_eq!(xs.len(), ys.len(), "each x needs its y");
+        let Some((operation, _context)) = &self.operation else { return };
+        let stride = size_of::<f64>();
+        // SAFETY: both pointers are valid for their lengths at the given stride; null z and t with length 0 are
+        // documented as absent; the object's context is alive beside it.
+        unsafe {
+            proj_sys::proj_trans_generic(
+                operation.0.as_ptr(),
+                proj_sys::PJ_DIRECTION_PJ_FWD,
+                xs.as_mut_ptr(),
+                stride,
+                xs.len(),
+                ys.as_mut_ptr(),
+                stride,
+                ys.len(),
+                ptr::null_mut(),
+                0,
+                0,
+                ptr::null_mut(),
+                0,
+                0,
+            );
+        }
+    }
+}
+
+impl std::fmt::Debug for Projection {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(if self.operation.is_some() { "Projection" } else { "Projection(identity)" })
+    }
+}
+
+/// The PROJ string of a CRS, such as `+proj=utm +zone=36 +datum=WGS84 +units=m +no_defs`.
+///
+/// # Errors
+/// [`Error::Crs`] where PROJ does not understand the CRS or has no such string for it.
+///
+/// ```
+/// use bestpixel::raster::{Crs, proj4};
+/// assert_eq!(proj4(&Crs::Epsg(32636))?, "+proj=utm +zone=36 +datum=WGS84 +units=m +no_defs");
+/// # Ok::<(), bestpixel::raster::Error>(())
+/// ```
+pub fn proj4(crs: &Crs) -> Result<String> {
+    let unknown = || Error::Crs { crs: crs.definition() };
+    let context = Context::new();
+    // A bare PROJ string is an operation; as a CRS it needs the mark.
+    let text = match crs.definition() {
+        text if text.starts_with("+proj=") && !text.contains("+type=crs") => format!("{text} +type=crs"),
+        text => text,
+    };
+    let text = CString::new(text).map_err(|_| unknown())?;
+    // SAFETY: the context is live and the string NUL-terminated.
+    let object = unsafe { proj_sys::proj_create(context.0.as_ptr(), text.as_ptr()) };
+    let object = NonNull::new(object).map(Object).ok_or_else(unknown)?;
+    // SAFETY: context and object are live; no options. The string belongs to the object and is copied before it goes.
+    let proj4 = unsafe {
+        let text = proj_sys::proj_as_proj_string(
+            context.0.as_ptr(),
+            object.0.as_ptr(),
+            proj_sys::PJ_PROJ_STRING_TYPE_PJ_PROJ_4,
+            ptr::null(),
+        );
+        (!text.is_null()).then(|| CStr::from_ptr(text).to_string_lossy().into_owned())
+    };
+    Ok(proj4.ok_or_else(unknown)?.replace(" +type=crs", ""))
+}
+
+/// A CRS's definition as a C string.
+fn definition(crs: &Crs) -> Result<CString> {
+    CString::new(crs.definition()).map_err(|_| Error::Crs { crs: crs.definition() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_known_point() {
+        // pyproj 3.7.2: EPSG:4326 -> EPSG:32633 of (15 E, 45 N) is (500000.0, 4982950.400).
+        let (mut xs, mut ys) = (vec![15.0], vec![45.0]);
+        Projection::new(&Crs::LONLAT, &Crs::Epsg(32633)).unwrap().forward(&mut xs, &mut ys);
+        assert!((xs[0] - 500_000.0).abs() < 1e-6 && (ys[0] - 4_982_950.400).abs() < 1e-3, "{xs:?} {ys:?}");
+    }
+
+    #[test]
+    fn unknown_crss_are_named() {
+        let error = Projection::new(&Crs::LONLAT, &Crs::Epsg(999_999)).unwrap_err();
+        assert_eq!(error.to_string(), "PROJ does not understand the CRS \"EPSG:999999\"");
+        assert!(proj4(&Crs::Definition("no\0where".into())).is_err());
+    }
+
+    #[test]
+    fn points_without_an_image_are_not_finite() {
+        let (mut xs, mut ys) = (vec![15.0, 0.0], vec![100.0, 0.0]);
+        Projection::new(&Crs::LONLAT, &Crs::modis_sinusoidal()).unwrap().forward(&mut xs, &mut ys);
+        assert!(!xs[0].is_finite() && xs[1] == 0.0, "{xs:?}");
+    }
+}

@@ -1,0 +1,181 @@
+//! GeoKeys go in, a CRS and a transform come out, and the other way round (rule G2: the file's own keys decide).
+//!
+//! Source: OGC 19-008r4, GeoTIFF 1.1.
+
+use super::ifd::Ifd;
+use super::tags::{geokey, tag};
+use super::{Error, Result};
+use crate::raster::{Crs, Transform};
+use std::collections::BTreeMap;
+use std::fmt::Write;
+
+/// One key's value.
+#[derive(Debug, Clone, PartialEq)]
+enum Value {
+    Short(u16),
+    Double(f64),
+    Text,
+}
+
+/// The CRS of a directory, or None where it has no GeoKeys that we know how to read.
+pub(crate) fn read_crs(ifd: &Ifd<'_>) -> Result<Option<Crs>> {
+    let keys = read_keys(ifd)?;
+    let short = |key| match keys.get(&key) {
+        Some(Value::Short(value)) => Some(*value),
+        _ => None,
+    };
+    Ok(match (short(geokey::PROJECTED_CRS), short(geokey::PROJECTION), short(geokey::PROJECTION_METHOD)) {
+        (Some(code), _, _) if code != geokey::USER_DEFINED && code != 0 => Some(Crs::Epsg(u32::from(code))),
+        // "UTM zone zzN/S" as a conversion: HLS files define their CRS so.
+        (_, Some(code @ (16001..=16060 | 16101..=16160)), _) => Some(Crs::Epsg(u32::from(code) + 16600)),
+        (_, _, Some(SINUSOIDAL)) => sinusoidal(&keys),
+        (None, _, _) => short(geokey::GEODETIC_CRS)
+            .filter(|&code| code != geokey::USER_DEFINED)
+            .map(|code| Crs::Epsg(u32::from(code))),
+        _ => None,
+    })
+}
+
+/// The projection method code of the sinusoidal projection.
+const SINUSOIDAL: u16 = 24;
+
+/// Metres, the linear unit's code.
+const METRE: u16 = 9001;
+
+fn sinusoidal(keys: &BTreeMap<u16, Value>) -> Option<Crs> {
+    let double = |key, default| match keys.get(&key) {
+        Some(Value::Double(value)) => Some(*value),
+        None => Some(default),
+        _ => None,
+    };
+    let a = double(geokey::SEMI_MAJOR_AXIS, f64::NAN)?;
+    let b = double(geokey::SEMI_MINOR_AXIS, a)?;
+    let lon_0 = double(geokey::CENTRE_LONGITUDE, 0.0)?;
+    let (x_0, y_0) = (double(geokey::FALSE_EASTING, 0.0)?, double(geokey::FALSE_NORTHING, 0.0)?);
+    let is_metric = !matches!(keys.get(&geokey::LINEAR_UNITS), Some(Value::Short(unit)) if *unit != METRE);
+    (a.is_finite() && is_metric).then(|| {
+        Crs::Definition(format!("+proj=sinu +lon_0={lon_0} +x_0={x_0} +y_0={y_0} +a={a} +b={b} +units=m +no_defs"))
+    })
+}
+
+/// The key directory as a map; texts are not kept.
+fn read_keys(ifd: &Ifd<'_>) -> Result<BTreeMap<u16, Value>> {
+    let directory = ifd.unsigned_values(tag::GEO_KEY_DIRECTORY)?;
+    let doubles = ifd.doubles(tag::GEO_DOUBLE_PARAMS)?;
+    let mut keys = BTreeMap::new();
+    for entry in directory.get(4..).unwrap_or_default().chunks_exact(4) {
+        let (key, location, index) = (entry[0] as u16, entry[1], entry[3]);
+        let value = match location {
+            0 => Value::Short(index as u16),
+            l if l == u64::from(tag::GEO_DOUBLE_PARAMS) => match doubles.get(index as usize) {
+                Some(value) => Value::Double(*value),
+                None => return Err(Error::format(ifd.offset, format!("GeoKey {key} points beyond the parameters"))),
+            },
+            _ => Value::Text,
+        };
+        keys.insert(key, value);
+    }
+    Ok(keys)
+}
+
+/// The transform of a directory's pixels, or None where it has none.
+pub(crate) fn read_transform(ifd: &Ifd<'_>) -> Result<Option<Transform>> {
+    let matrix = ifd.doubles(tag::MODEL_TRANSFORMATION)?;
+    let scale = ifd.doubles(tag::MODEL_PIXEL_SCALE)?;
+    let tie = ifd.doubles(tag::MODEL_TIEPOINT)?;
+    let transform = match (&*matrix, &*scale, &*tie) {
+        ([a, b, _, c, d, e, _, f, ..], _, _) => Transform([*a, *b, *c, *d, *e, *f]),
+        (_, [sx, sy, ..], [i, j, _, x, y, ..]) => Transform([*sx, 0.0, x - i * sx, 0.0, -sy, y + j * sy]),
+        _ => return Ok(None),
+    };
+    if transform.0.iter().any(|v| !v.is_finite()) || transform.pixel_size().0 == 0.0 || transform.pixel_size().1 == 0.0
+    {
+        return Err(Error::format(ifd.offset, format!("the transform {:?} cannot be inverted", transform.0)));
+    }
+    Ok(Some(if is_pixel_point(ifd)? { centred(&transform) } else { transform }))
+}
+
+/// PixelIsPoint: coordinates name the centre of the first pixel, not its corner.
+fn is_pixel_point(ifd: &Ifd<'_>) -> Result<bool> {
+    Ok(read_keys(ifd)?.get(&geokey::RASTER_TYPE) == Some(&Value::Short(2)))
+}
+
+fn centred(transform: &Transform) -> Transform {
+    let (x, y) = transform.world(-0.5, -0.5);
+    let [a, b, _, d, e, _] = transform.0;
+    Transform([a, b, x, d, e, y])
+}
+
+/// The three GeoKey tags that define a CRS.
+#[derive(Debug, Default, PartialEq)]
+pub(crate) struct GeoKeyTags {
+    pub(crate) directory: Vec<u16>,
+    pub(crate) doubles: Vec<f64>,
+    pub(crate) ascii: String,
+}
+
+/// The keys that define `crs`: by its EPSG code, or in full for the sinusoidal projection.
+///
+/// # Errors
+/// [`Error::Unsupported`] for any other definition.
+pub(crate) fn write_crs(crs: &Crs) -> Result<GeoKeyTags> {
+    match crs {
+        Crs::Epsg(code @ 4000..=4999) => Ok(registered(2, geokey::GEODETIC_CRS, *code)),
+        Crs::Epsg(code @ (1024..=32766 | 32768..=65535)) => Ok(registered(1, geokey::PROJECTED_CRS, *code)),
+        Crs::Epsg(code) => Err(Error::unsupported(format!("a GeoTIFF key for EPSG:{code}"))),
+        Crs::Definition(text) => {
+            sinusoidal_keys(text).ok_or_else(|| Error::unsupported(format!("GeoTIFF keys for the CRS {text:?}")))
+        }
+    }
+}
+
+fn registered(model: u16, key: u16, code: u32) -> GeoKeyTags {
+    let keys = [(geokey::MODEL_TYPE, model), (geokey::RASTER_TYPE, 1), (key, code as u16)];
+    let mut tags = GeoKeyTags::default();
+    tags.directory.extend([1, 1, 0, keys.len() as u16]);
+    for (key, value) in keys {
+        tags.directory.extend([key, 0, 1, value]);
+    }
+    tags
+}
+
+/// A user-defined CRS: sinusoidal on a sphere or ellipsoid.
+fn sinusoidal_keys(text: &str) -> Option<GeoKeyTags> {
+    let parameters: BTreeMap<&str, &str> =
+        text.split_whitespace().filter_map(|word| word.trim_start_matches('+').split_once('=')).collect();
+    let number = |name: &str| parameters.get(name).map_or(Some(0.0), |value| value.parse::<f64>().ok());
+    if parameters.get("proj") != Some(&"sinu") || !parameters.contains_key("a") {
+        return None;
+    }
+    let a = number("a")?;
+    let b = if parameters.contains_key("b") { number("b")? } else { a };
+    let mut tags = GeoKeyTags::default();
+    write!(tags.ascii, "Sinusoidal|GCS Name = sphere of radius {a}|").ok()?;
+    let split = tags.ascii.find('|')? as u16 + 1;
+    let text_key = |key, start: u16, end: u16| [key, tag::GEO_ASCII_PARAMS, end - start, start];
+    let short_key = |key, value| [key, 0, 1, value];
+    let double_key = |key, index| [key, tag::GEO_DOUBLE_PARAMS, 1, index];
+    tags.doubles = vec![number("lon_0")?, number("x_0")?, number("y_0")?, a, b];
+    let keys = [
+        short_key(geokey::MODEL_TYPE, 1),
+        short_key(geokey::RASTER_TYPE, 1),
+        text_key(geokey::CITATION, 0, split),
+        short_key(geokey::GEODETIC_CRS, geokey::USER_DEFINED),
+        text_key(geokey::GEODETIC_CITATION, split, tags.ascii.len() as u16),
+        short_key(geokey::GEODETIC_DATUM, geokey::USER_DEFINED),
+        short_key(geokey::ANGULAR_UNITS, 9102),
+        short_key(geokey::ELLIPSOID, geokey::USER_DEFINED),
+        double_key(geokey::SEMI_MAJOR_AXIS, 3),
+        double_key(geokey::SEMI_MINOR_AXIS, 4),
+        short_key(geokey::PROJECTED_CRS, geokey::USER_DEFINED),
+        short_key(geokey::PROJECTION, geokey::USER_DEFINED),
+        short_key(geokey::PROJECTION_METHOD, SINUSOIDAL),
+        short_key(geokey::LINEAR_UNITS, METRE),
+        double_key(geokey::FALSE_EASTING, 1),
+        double_key(geokey::FALSE_NORTHING, 2),
+        double_key(geokey::CENTRE_LONGITUDE, 0),
+    ];
+    tags.directory.extend([1, 1, 0, keys.len() as u16]);
+    tags.directory.extend(keys.into_iter().flatten());
+    Some(tags)
+}
