@@ -1,1 +1,18 @@
-//! py
+//! The native module `bestpixel._bestpixel`: converts between Python and the core, never computes.
+
+mod composite;
+mod error;
+mod runtime;
+
+use pyo3::prelude::*;
+
+#[pymodule]
+fn _bestpixel(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    module.add("__version__", env!("CARGO_PKG_VERSION"))?;
+    module.add_function(wrap_pyfunction!(composite::build, module)?)?;
+    module.add_function(wrap_pyfunction!(composite::plan, module)?)?;
+    module.add_function(wrap_pyfunction!(composite::preview, module)?)?;
+    module.add_function(wrap_pyfunction!(composite::save, module)?)?;
+    module.add_function(wrap_pyfunction!(composite::cli, module)?)?;
+    Ok(())
+}

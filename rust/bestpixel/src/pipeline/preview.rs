@@ -3,16 +3,16 @@
 use super::NODATA;
 
 /// The stretch runs between these shares of the sorted values of all planes.
-const STRETCH: (f64, f64) = (0.02, 0.98);
+const STRETCH: (f64, f64) = (0.005, 0.985);
 
 /// Reflectance is brightened like a display expects it.
 const GAMMA: f64 = 1.0 / 1.4;
 
 /// The longest side of a preview; larger composites are thinned out.
-const MAX_SIDE: usize = 1600;
+const MAX_SIDE: usize = 2048;
 
-/// A PNG of one plane (grey) or three (red, green, blue) of `width` x `height` reflectances. Planes are stretched
-/// together, so that colours keep their balance; pixels missing in any plane are transparent.
+/// A PNG of one plane (grey) or three (red, green, blue) of `width` x `height` reflectances. Black is set for each plane, which
+/// takes out its haze; white is common, so that colours keep their balance. Pixels missing in any plane are transparent.
 ///
 /// # Errors
 /// A message where the planes are not one or three of the given size, or encoding fails.
@@ -27,39 +27,46 @@ pub fn preview(planes: &[&[u16]], width: usize, height: usize) -> Result<Vec<u8>
     let (cols, rows) = (width.div_ceil(step), height.div_ceil(step));
     let picks: Vec<usize> =
         (0..rows).flat_map(|row| (0..cols).map(move |col| row * step * width + col * step)).collect();
-    let shades = shades(planes, &picks);
+    let histograms: Vec<Vec<u64>> = planes.iter().map(|plane| histogram(plane, &picks)).collect();
+    let white = histograms.iter().map(|histogram| quantile(histogram, STRETCH.1)).fold(0.0, f64::max);
+    let shades: Vec<Vec<u8>> =
+        histograms.iter().map(|histogram| shades(quantile(histogram, STRETCH.0), white)).collect();
     let mut rgba = Vec::with_capacity(picks.len() * 4);
     for &pick in &picks {
-        let values: [u16; 3] = std::array::from_fn(|i| planes[i.min(planes.len() - 1)][pick]);
+        let plane = |i: usize| i.min(planes.len() - 1);
+        let values: [u16; 3] = std::array::from_fn(|i| planes[plane(i)][pick]);
         if values.contains(&NODATA) {
             rgba.extend([0; 4]);
         } else {
-            rgba.extend(values.map(|value| shades[usize::from(value)]));
+            rgba.extend((0..3).map(|i| shades[plane(i)][usize::from(values[i])]));
             rgba.push(255);
         }
     }
     encode(&rgba, cols as u32, rows as u32).map_err(|error| format!("a preview cannot be encoded: {error}"))
 }
 
-/// The shade of each value.
-fn shades(planes: &[&[u16]], picks: &[usize]) -> Vec<u8> {
+/// How often each value occurs; missing pixels do not count.
+fn histogram(plane: &[u16], picks: &[usize]) -> Vec<u64> {
     let mut histogram = vec![0u64; 1 << 16];
-    for plane in planes {
-        picks.iter().for_each(|&pick| histogram[usize::from(plane[pick])] += 1);
-    }
+    picks.iter().for_each(|&pick| histogram[usize::from(plane[pick])] += 1);
     histogram[usize::from(NODATA)] = 0;
-    let total: u64 = histogram.iter().sum();
-    let quantile = |share: f64| {
-        let mut left = (share * total as f64) as u64;
-        let found = histogram.iter().position(|&count| {
-            let is_here = left < count;
-            left = left.saturating_sub(count);
-            is_here
-        });
-        found.unwrap_or(0) as f64
-    };
-    let (low, high) = (quantile(STRETCH.0), quantile(STRETCH.1));
-    let shade = |value: f64| ((value - low) / (high - low).max(1.0)).clamp(0.0, 1.0).powf(GAMMA) * 255.0;
+    histogram
+}
+
+/// The value below which a share of all values lies.
+fn quantile(histogram: &[u64], share: f64) -> f64 {
+    let mut left = (share * histogram.iter().sum::<u64>() as f64) as u64;
+    let found = histogram.iter().position(|&count| {
+        let is_here = left < count;
+        left = left.saturating_sub(count);
+        is_here
+    });
+    found.unwrap_or(0) as f64
+}
+
+/// The shade of each value.
+fn shades(black: f64, white: f64) -> Vec<u8> {
+    let shade = |value: f64| ((value - black) / (white - black).max(1.0)).clamp(0.0, 1.0).powf(GAMMA) * 255.0;
     (0..1 << 16).map(|value| shade(f64::from(value)).round() as u8).collect()
 }
 
