@@ -128,15 +128,25 @@ impl Request {
     /// Checks every value.
     pub(crate) fn check(self) -> Result<Checked> {
         let usage = |message: String| Err(Error::new(Stage::Request, ErrorKind::Usage, message));
-        let bounds: [(&str, f64, std::ops::RangeInclusive<f64>); 4] = [
-            ("max_cloud_cover", self.max_cloud_cover, 0.0..=100.0),
-            ("coverage_target", self.coverage_target, 0.0..=1.0),
-            ("scout_factor", self.scout_factor as f64, 1.0..=512.0),
-            ("resolution", self.resolution, f64::MIN_POSITIVE..=1e7),
+        let checks = [
+            (
+                "max_cloud_cover",
+                self.max_cloud_cover,
+                (0.0..=100.0).contains(&self.max_cloud_cover),
+                "0 to 100 per cent",
+            ),
+            (
+                "coverage_target",
+                self.coverage_target,
+                (0.0..1.0).contains(&self.coverage_target),
+                "at least 0 and below 1",
+            ),
+            ("resolution", self.resolution, self.resolution > 0.0 && self.resolution.is_finite(), "a positive number"),
+            ("scout_factor", self.scout_factor as f64, (1..=512).contains(&self.scout_factor), "1 to 512"),
         ];
-        for (name, value, range) in bounds {
-            if !range.contains(&value) {
-                return usage(format!("{name} {value} is not within {}..{}", range.start(), range.end()));
+        for (name, value, is_allowed, allowed) in checks {
+            if !is_allowed {
+                return usage(format!("{name} {value} is not allowed: {allowed}"));
             }
         }
         for (name, value) in [("top_k", self.top_k), ("concurrency", self.concurrency), ("min_k", self.min_k)] {

@@ -1,0 +1,184 @@
+"""What the native module built goes in, the `Composite` that callers hold comes out.
+
+Invariant: a composite does not change. Its arrays are not writeable, and its lists and dicts are handed out as copies.
+"""
+
+from __future__ import annotations
+
+import copy
+import json
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Optional, Union
+
+import numpy as np
+
+from bestpixel import _bestpixel, _display, _xarray
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+    from bestpixel._types import UInt16
+
+TRUE_COLOUR = ("red", "green", "blue")
+PLANES = ("quality", "observation_count", "selected_observation")
+
+
+class Composite(Mapping[str, Any]):
+    """A cloud-free composite: a read-only mapping whose keys can also be read as attributes.
+
+    Made by `build_composite`. `out["quality"]` and `out.quality` are the same array. Composites pickle.
+    """
+
+    __slots__ = ("__weakref__", "_data", "_metadata")
+
+    bands: Mapping[str, UInt16]
+    """Reflectance by band name, uint16 (H, W): reflectance = value / 10000, 65535 = nodata."""
+    band_names: list[str]
+    """Names of the bands in the order that was asked for."""
+    quality: UInt16
+    """uint16 (H, W): 0 clear, 1 marginal, 2 dark, 65535 nodata."""
+    observation_count: UInt16
+    """uint16 (H, W): how many scenes had a usable observation of the pixel."""
+    selected_observation: UInt16
+    """uint16 (H, W): index into `source_ids` of the scene whose values the pixel has, 65535 = none."""
+    source_ids: list[str]
+    """Item ids of the scenes, best first over the whole area."""
+    grid: dict[str, Any]
+    """`bounds` (left, bottom, right, top), `epsg` (0 if it has none), `proj4`, `transform` (a, b, c, d, e, f as in
+    affine.Affine), `width`, `height` and `resolution`, in units of the coordinate reference system."""
+    endpoint: str
+    """Name of the endpoint whose files were read."""
+    collection: str
+    """Id of the collection; of a pool, with commas between."""
+    timings: dict[str, float]
+    """Seconds by stage and in total, and what was read: read_megapixels, requests and bytes."""
+    partition_tiles: list[str]
+    """Names of the tiles (MGRS, or h/v of MODIS) that some chunk requires."""
+    multi_tile_chunks: int
+    """How many chunks require more than one tile."""
+    sources: list[dict[str, Any]]
+    """For each of `source_ids`: id, datetime, collection, tile, platform, offset_applied (subtracted from its values),
+    clear_fraction (0..1, of what it observes of the area) and pixels (how many it has won)."""
+    skipped: list[dict[str, Any]]
+    """What could not be read and was left out: item, href and cause."""
+
+    def __init__(self, native: Mapping[str, Any]) -> None:
+        """Take over the arrays and the metadata (JSON text) that the native module made."""
+        self._metadata: str = native["metadata"]
+        told = json.loads(self._metadata)
+        bands = {name: native["bands"][name] for name in told["band_names"]}
+        for array in (*bands.values(), *(native[name] for name in PLANES)):
+            array.setflags(write=False)
+        made = {"bands": MappingProxyType(bands), **{name: native[name] for name in PLANES}}
+        self._data = {key: made[key] if key in made else told[key] for key in KEYS}
+
+    def __getitem__(self, key: str) -> Any:  # noqa: ANN401  a dict of many kinds
+        """Give an array as it is, a list or dict as a copy."""
+        value = self._data[key]
+        return copy.deepcopy(value) if isinstance(value, (list, dict)) else value
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._data)
+
+    def __len__(self) -> int:
+        return len(self._data)
+
+    # Two composites are equal if they are one: comparing arrays is the business of who knows how.
+    def __eq__(self, other: object) -> bool:
+        return self is other
+
+    def __hash__(self) -> int:
+        return id(self)
+
+    # Out of sight of type checkers, which would otherwise believe in any attribute.
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Any:  # noqa: ANN401  as __getitem__
+            if name in KEYS:
+                return self[name]
+            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+
+    def __dir__(self) -> list[str]:
+        return sorted({*super().__dir__(), *KEYS})
+
+    def __reduce__(self) -> tuple[type[Composite], tuple[dict[str, Any]]]:
+        return type(self), (self._native(),)
+
+    def __repr__(self) -> str:
+        return _display.text(self)
+
+    def _repr_html_(self) -> str:
+        return _display.html(self)
+
+    def _repr_png_(self) -> bytes:
+        return self._png(_display.decimation(self))
+
+    def _native(self) -> dict[str, Any]:
+        """Give the parts in the form in which the native module made them."""
+        planes = {name: self._data[name] for name in PLANES}
+        return {"bands": dict(self._data["bands"]), **planes, "metadata": self._metadata}
+
+    def preview(self, bands: Optional[Union[str, Sequence[str]]] = None) -> bytes:
+        """Draw the composite, its contrast stretched for the eye.
+
+        Args:
+            bands: Three band names for red, green and blue, or one for grey. None takes the bands red, green and blue
+                if the composite has them, else its first band in grey.
+
+        Returns:
+            A PNG, thinned out to 1600 pixels where the composite is larger; where a band has nodata it is transparent.
+
+        Raises:
+            ValueError: Not one or three bands of this composite.
+        """
+        return self._png(1, bands)
+
+    def _png(self, step: int, bands: Optional[Union[str, Sequence[str]]] = None) -> bytes:
+        """Draw every `step`-th pixel."""
+        have: Mapping[str, UInt16] = self._data["bands"]
+        if bands is None:
+            bands = TRUE_COLOUR if set(TRUE_COLOUR) <= set(have) else next(iter(have))
+        names = (bands,) if isinstance(bands, str) else tuple(bands)
+        if len(names) not in {1, 3} or not set(names) <= set(have):
+            raise ValueError(f"bands must be one or three of {', '.join(have)}, got {bands!r}")
+        return _bestpixel.preview([np.ascontiguousarray(have[name][::step, ::step]) for name in names])
+
+    def save(self, folder: Union[str, os.PathLike[str]]) -> list[Path]:
+        """Write the composite as `spx-build` does.
+
+        Args:
+            folder: Where to; it is made if it is not there, and files of the same names are replaced.
+
+        Returns:
+            The files written: a Cloud-Optimized GeoTIFF for each band and for quality, observation_count and
+            selected_observation, `composite.json` and `preview.png`.
+
+        Raises:
+            WriteError: The folder cannot be made or a file cannot be written.
+        """
+        return [Path(path) for path in _bestpixel.save(os.fsdecode(folder), **self._native())]
+
+    def to_xarray(self) -> xr.Dataset:
+        """Give the composite as an xarray Dataset that rioxarray, odc-geo and CF readers understand.
+
+        Integers stay as they are, without a copy; `xarray.decode_cf` turns the bands into reflectance with NaN.
+
+        Returns:
+            A Dataset with one uint16 variable (y, x) for each band, and quality, observation_count and
+            selected_observation; coordinates x and y (pixel centres) and spatial_ref (the coordinate reference
+            system; as WKT where pyproj is installed).
+
+        Raises:
+            ImportError: xarray is not installed.
+
+        Source:
+            CF Conventions 1.11, sections 5.6 (grid mappings), 3.5 (flags) and 8.1 (packed data).
+        """
+        return _xarray.dataset(self)
+
+
+KEYS = tuple(Composite.__annotations__)
+"""The keys of a composite, in their order."""

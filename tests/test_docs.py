@@ -1,0 +1,79 @@
+"""What the documentation shows is run as it stands, on the sample catalogue in the folder where `make demo` puts it."""
+
+from __future__ import annotations
+
+import doctest
+import importlib
+import pkgutil
+import re
+import shlex
+from pathlib import Path
+
+import bestpixel
+import pytest
+from bestpixel import _bestpixel
+from bestpixel.sample import make_sample
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+MODULES = ["bestpixel", *(f"bestpixel.{module.name}" for module in pkgutil.iter_modules(bestpixel.__path__))]
+
+
+@pytest.fixture(autouse=True)
+def _beside_the_demo(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Stand in a folder with demo/sample, as a reader does after `make demo`."""
+    sample = make_sample(tmp_path_factory.getbasetemp() / "sample").parent
+    (tmp_path / "demo").mkdir()
+    # The second name is that of the example in bestpixel.sample itself.
+    for link in (tmp_path / "demo" / "sample", tmp_path / "sample"):
+        link.symlink_to(sample)
+    monkeypatch.chdir(tmp_path)
+
+
+def blocks(language: str) -> list[str]:
+    """The README's blocks of code in one language."""
+    found: list[str] = re.findall(rf"^```{language}\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
+    return found
+
+
+def test_readme_python(capsys: pytest.CaptureFixture[str]) -> None:
+    """The example runs and leaves what it says."""
+    (example,) = blocks("python")
+    names: dict[str, object] = {}
+    exec(compile(example, "README.md", "exec"), names)  # noqa: S102  our own words
+    assert "% clear" in capsys.readouterr().out
+    assert (Path("july") / "preview.png").is_file()
+
+
+def test_readme_shell() -> None:
+    """`make` targets are there, and the command line builds what it shows."""
+    make, command = blocks("sh")
+    targets = re.findall(r"^make (\w+)", make, re.MULTILINE)
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    assert targets
+    assert all(re.search(rf"^{target}:", makefile, re.MULTILINE) for target in targets)
+    assert _bestpixel.cli(shlex.split(command.replace("\\\n", " "))) == 0
+    assert (Path("july") / "red.tif").is_file()
+
+
+def test_readme_shows_the_demo() -> None:
+    """The area of the example is that of `make demo`."""
+    (area,) = re.findall(r"^DEMO_BBOX \?= (.*)$", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
+    assert f"--bbox {area} " in README
+    assert f"bbox=({', '.join(area.split())})" in README
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_examples_in_docstrings(name: str) -> None:
+    """Every example gives what it says."""
+    module = importlib.import_module(name)
+    result = doctest.testmod(module, optionflags=doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE)
+    assert result.failed == 0
+
+
+def test_public_functions_have_an_example() -> None:
+    """Who reads help() sees it done."""
+    for name in bestpixel.__all__:
+        thing = getattr(bestpixel, name)
+        if callable(thing) and not isinstance(thing, type):
+            assert ">>> " in (thing.__doc__ or ""), name
