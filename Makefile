@@ -18,6 +18,9 @@ export CARGO_TARGET_DIR ?= $(HOME)/.cache/bestpixel/target
 # Empty where there is no ccache. Recursive on purpose: it may be installed by the first step.
 export CMAKE_C_COMPILER_LAUNCHER = $(shell command -v ccache)
 export CMAKE_CXX_COMPILER_LAUNCHER = $(shell command -v ccache)
+# PROJ is unpacked into another folder for each profile: without these two each would be compiled anew.
+export CCACHE_BASEDIR ?= $(CARGO_TARGET_DIR)
+export CCACHE_NOHASHDIR ?= 1
 
 DEMO_BBOX ?= 17.3 45.1 18.8 45.9
 DEMO_SAMPLE := demo/sample

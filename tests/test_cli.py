@@ -89,12 +89,13 @@ def test_flags_are_the_arguments_of_python() -> None:
     """Every published argument is a flag under its kebab-case name, with the same default."""
     helped = run("--help")
     assert (helped.returncode, helped.stderr) == (0, "")
+    flags = helped.stdout.partition("Exit codes:")[0]
     for name, parameter in inspect.signature(bp.build_composite).parameters.items():
         if name == "progress":
             continue
         flag = f"--{name.replace('_', '-')}"
-        (said,) = re.findall(rf"^ +(?:-\w, )?{flag}\b(.*?)(?=^ +-|\Z)", helped.stdout, re.MULTILINE | re.DOTALL)
-        default = re.search(r"\[default: (.*?)\]", said)
+        (said,) = re.findall(rf"^ +(?:-\w, )?{flag}\b(.*?)(?=^ +-|\Z)", flags, re.MULTILINE | re.DOTALL)
+        default = re.search(r"\[default:\s+(.*?)\]", said)
         if isinstance(parameter.default, (int, float)) and not isinstance(parameter.default, bool):
             assert default, flag
             assert float(default[1]) == parameter.default, flag

@@ -376,6 +376,7 @@ def _write(path: Path, view: View, key: str, array: Array) -> None:
     options = {"compress": "DEFLATE", "level": 1, "predictor": predictor, "blocksize": 256, "num_threads": "ALL_CPUS"}
     options |= {"nodata": 0, "overview_count": 3, "overview_resampling": resampling}
     options |= {"crs": f"EPSG:{view.epsg}", "transform": (pixel_m, 0, view.west, 0, -pixel_m, view.north)}
+    path.parent.mkdir(parents=True, exist_ok=True)
     with rasterio.open(path, "w", "COG", width, height, 1, dtype=array.dtype, **options) as dataset:
         dataset.write(array, 1)
 
@@ -466,7 +467,6 @@ def make_sample(folder: str | os.PathLike[str], *, seed: int = 0) -> Path:
         raise FileExistsError(message)
     if found[MARKER] == marker:
         return path
-    path.parent.mkdir(parents=True, exist_ok=True)
     path.unlink(missing_ok=True)
     land = _landscape(np.random.default_rng([seed, 0]))
     views = [_view(tile, land) for tile in TILES]
@@ -476,7 +476,6 @@ def make_sample(folder: str | os.PathLike[str], *, seed: int = 0) -> Path:
         for view in views:
             pixels = _observe(view, flight, sky, np.random.default_rng([seed, number, view.epsg]))
             item = _item(view, flight, pixels["scl"])
-            (path.parent / item["id"]).mkdir(exist_ok=True)
             for key, array in pixels.items():
                 _write(path.parent / item["assets"][key]["href"], view, key, array)
             items.append(item)

@@ -14,10 +14,10 @@ Example:
 
 /// Build a cloud-free satellite composite: bbox and dates in, Cloud-Optimized GeoTIFFs out.
 #[derive(Debug, Parser)]
-#[command(name = "spx-build", version, after_help = AFTER_HELP, max_term_width = 100)]
+#[command(name = "spx-build", version, after_help = AFTER_HELP, max_term_width = 100, allow_negative_numbers = true)]
 pub(crate) struct Args {
     /// The area in degrees; west > east crosses the antimeridian.
-    #[arg(long, num_args = 4, value_names = ["W", "S", "E", "N"], allow_negative_numbers = true, required = true)]
+    #[arg(long, num_args = 4, value_names = ["W", "S", "E", "N"], required = true)]
     bbox: Vec<f64>,
     /// The time: a day, a month (2024-07), a year, or A/B with both ends included.
     #[arg(long, value_name = "A/B")]

@@ -16,7 +16,7 @@ pub enum Error {
         known: String,
     },
     /// The endpoint has no such band.
-    #[error("band {band:?} is not in endpoint {endpoint:?}; it has: {known}")]
+    #[error("bands: {band:?} is not in endpoint {endpoint:?}; it has: {known}")]
     Band {
         /// As given.
         band: String,
@@ -26,7 +26,7 @@ pub enum Error {
         known: String,
     },
     /// The same band is asked for twice.
-    #[error("band {band:?} is asked for twice")]
+    #[error("bands: {band:?} is asked for twice")]
     BandTwice {
         /// As given.
         band: String,
