@@ -9,7 +9,7 @@ mod exit;
 mod report;
 
 use args::Args;
-use bestpixel::pipeline::{CancelToken, Engine, Error, ErrorKind, Result, Stage, make_plan, run as run_pipeline};
+use bestpixel::pipeline::{CancelToken, Engine, Error, ErrorKind, Result, Stage, make_plan, run_to_folder};
 use clap::Parser;
 use std::ffi::OsString;
 use std::io::Write;
@@ -70,9 +70,7 @@ fn execute(args: &Args) -> Result<String> {
         return Ok(report::plan(&make_plan(request, catalog, &engine)?));
     }
     let out_dir = args.out_dir();
-    let echo = serde_json::to_value(&request).unwrap_or_default();
-    let composite = run_pipeline(request, catalog, &engine)?;
-    report::skipped(&composite.metadata);
-    let paths = engine.pool.install(|| composite.write(&echo, &out_dir))?;
-    Ok(report::summary(&composite, &out_dir, &paths))
+    let (metadata, paths) = run_to_folder(request, catalog, &engine, &out_dir)?;
+    report::skipped(&metadata);
+    Ok(report::summary(&metadata, &out_dir, &paths))
 }

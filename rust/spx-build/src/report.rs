@@ -1,6 +1,6 @@
 //! What the user is told: progress and skipped scenes on stderr, the summary as one line of JSON.
 
-use bestpixel::pipeline::{Composite, Metadata, Plan, Progress};
+use bestpixel::pipeline::{Metadata, Plan, Progress};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -29,12 +29,7 @@ pub(crate) fn plan(plan: &Plan) -> String {
 }
 
 /// What was made, as one line of JSON.
-pub(crate) fn summary(composite: &Composite, out_dir: &Path, paths: &[PathBuf]) -> String {
-    let metadata = &composite.metadata;
-    let share = |wanted: &dyn Fn(u16) -> bool| {
-        let count = composite.quality.iter().filter(|&&quality| wanted(quality)).count();
-        count as f64 / composite.quality.len().max(1) as f64
-    };
+pub(crate) fn summary(metadata: &Metadata, out_dir: &Path, paths: &[PathBuf]) -> String {
     let names = paths.iter().filter_map(|path| path.file_name()).map(|name| name.to_string_lossy());
     serde_json::json!({
         "out_dir": out_dir,
@@ -42,8 +37,8 @@ pub(crate) fn summary(composite: &Composite, out_dir: &Path, paths: &[PathBuf]) 
         "width": metadata.grid.width,
         "height": metadata.grid.height,
         "epsg": metadata.grid.epsg,
-        "clear_fraction": share(&|quality| quality == 0),
-        "nodata_fraction": share(&|quality| quality == bestpixel::pipeline::NODATA),
+        "clear_fraction": metadata.clear_fraction,
+        "nodata_fraction": metadata.nodata_fraction,
         "sources": metadata.source_ids.len(),
         "skipped": metadata.skipped.len(),
         "seconds": metadata.timings.total,

@@ -47,6 +47,10 @@ pub struct Metadata {
     pub sources: Vec<SourceInfo>,
     /// What could not be read.
     pub skipped: Vec<Unusable>,
+    /// Share of the pixels whose quality is 0.
+    pub clear_fraction: f64,
+    /// Share of the pixels that have nothing.
+    pub nodata_fraction: f64,
 }
 
 /// A grid as users see it.
@@ -102,6 +106,8 @@ pub struct Timings {
     pub quality: f64,
     /// Reflectance of the winners.
     pub read: f64,
+    /// Handing finished rows on: writing, where they go to files.
+    pub write: f64,
     /// All together.
     pub total: f64,
     /// Millions of reflectance pixels decoded.

@@ -1,7 +1,7 @@
 //! The selected scenes go in, their scores on the output grid come out (rule V2: nearest, end to end).
 
 use super::scout::{Candidate, Failure, tiles_at};
-use super::stream::{Io, Job};
+use super::stream::{Flow, Io, Job};
 use super::tiles::{Fetched, LevelRef};
 use super::{Result, Stage};
 use crate::raster::{Array, Window};
@@ -27,15 +27,10 @@ pub(crate) struct Wanted<'a> {
 }
 
 /// What arrives of one scene: its index, itself, the chunks that it may win in, its tiles.
-type Arrived = (usize, Scene, Vec<usize>, tiff::Result<Fetched>);
+pub(crate) type Arrived = (usize, Scene, Vec<usize>, tiff::Result<Fetched>);
 
-/// Reads the quality of scenes. Each result is handed to `keep` with the scene's index, or its failure.
-pub(crate) fn read_scores(
-    wanted: Vec<Wanted<'_>>,
-    chunks: &[Window],
-    io: &Io<'_>,
-    mut keep: impl FnMut(usize, std::result::Result<Scores, Failure>) -> Result<()>,
-) -> Result<()> {
+/// Starts reading the quality of scenes.
+pub(crate) fn start_scores(wanted: Vec<Wanted<'_>>, chunks: &[Window], io: &Io<'_>) -> Flow<Arrived> {
     let jobs = wanted.into_iter().map(|wanted| {
         let points: Vec<Points> = wanted.chunks.iter().map(|&chunk| pixels(&chunks[chunk])).collect();
         let tiles = tiles_at(&wanted.level, &points);
@@ -43,7 +38,17 @@ pub(crate) fn read_scores(
         let (index, scene, eligible) = (wanted.index, wanted.candidate.scene.clone(), wanted.chunks);
         Job { bytes, fetch: async move { (index, scene, eligible, fetch.await) } }
     });
-    io.stream(Stage::Quality, jobs.collect(), |(index, scene, eligible, fetched): Arrived| {
+    io.start(Stage::Quality, jobs.collect())
+}
+
+/// Makes scores of what arrives; each is handed to `keep` with the scene's index, or its failure.
+pub(crate) fn read_scores(
+    flow: Flow<Arrived>,
+    chunks: &[Window],
+    io: &Io<'_>,
+    mut keep: impl FnMut(usize, std::result::Result<Scores, Failure>) -> Result<()>,
+) -> Result<()> {
+    io.consume(flow, |(index, scene, eligible, fetched)| {
         let scores = fetched.and_then(|fetched| score(&scene, &fetched, chunks, &eligible));
         keep(index, scores.map_err(|error| Failure { href: scene.quality_href.clone(), scene, error }))
     })

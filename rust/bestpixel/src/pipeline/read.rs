@@ -4,11 +4,11 @@ use super::compose::Canvas;
 use super::quality::pixels;
 use super::scout::Failure;
 use super::stream::{Io, Job};
-use super::tiles::{Fetched, LevelRef};
+use super::tiles::{Decoded, Fetched, LevelRef};
 use super::winners::{ChunkWinners, Winners};
 use super::{Result, Stage};
-use crate::raster::{CHUNK_SIZE, Tiling, Transform};
-use crate::resample::{Footprint, bilinear};
+use crate::raster::{Array, CHUNK_SIZE, Tiling, Transform, Window};
+use crate::resample::{Footprint, Points, bilinear};
 use crate::source::Scene;
 use crate::tiff;
 use rayon::prelude::*;
@@ -23,10 +23,34 @@ pub(crate) struct Source {
     pub(crate) bands: Vec<LevelRef>,
 }
 
-/// Counts of what was read.
-#[derive(Debug, Default, Clone, Copy)]
-pub(crate) struct ReadCounts {
+/// What outlives a block of rows: decoded tiles that the next block needs too, so that no tile is decoded twice, and
+/// the count of decoded pixels.
+#[derive(Debug, Default)]
+pub(crate) struct Kept {
+    /// By scene and band.
+    tiles: HashMap<(usize, usize), HashMap<usize, Array<u16>>>,
+    bytes: u64,
+    /// Tiles beyond this are dropped, and read again where they are needed.
+    pub(crate) limit: u64,
+    /// Pixels decoded so far.
     pub(crate) pixels: u64,
+}
+
+impl Kept {
+    /// Keeps tiles of a band for the next block, as long as there is room.
+    fn keep(&mut self, key: (usize, usize), tiles: HashMap<usize, Array<u16>>) {
+        let bytes: u64 = tiles.values().map(|tile| 2 * tile.values().len() as u64).sum();
+        if self.bytes + bytes <= self.limit {
+            self.bytes += bytes;
+            self.tiles.entry(key).or_default().extend(tiles);
+        }
+    }
+
+    /// Everything that was kept so far; from now on the next block is kept for.
+    pub(crate) fn take(&mut self) -> HashMap<(usize, usize), HashMap<usize, Array<u16>>> {
+        self.bytes = 0;
+        std::mem::take(&mut self.tiles)
+    }
 }
 
 /// Reads the reflectance of all fresh pixels into the canvas. Gives the scenes of which something could not be read.
@@ -35,7 +59,8 @@ pub(crate) fn read_fresh(
     winners: &Winners,
     canvas: &mut Canvas,
     io: &Io<'_>,
-    counts: &mut ReadCounts,
+    mut earlier: HashMap<(usize, usize), HashMap<usize, Array<u16>>>,
+    kept: &mut Kept,
     mut progress: impl FnMut(usize, usize),
 ) -> Result<Vec<(usize, Failure)>> {
     let jobs: Vec<_> = sources
@@ -44,6 +69,9 @@ pub(crate) fn read_fresh(
         .flat_map_iter(|(scene, source)| scene_jobs(scene, source, winners))
         .map(|(scene, band, tiles)| {
             let level = sources[scene].bands[band].clone();
+            let have = earlier.get(&(scene, band));
+            let tiles: Vec<usize> =
+                tiles.into_iter().filter(|tile| have.is_none_or(|have| !have.contains_key(tile))).collect();
             let (bytes, fetch) = (level.bytes(&tiles), level.fetch(tiles));
             Job { bytes, fetch: async move { (scene, band, fetch.await) } }
         })
@@ -52,8 +80,17 @@ pub(crate) fn read_fresh(
     let mut failures = Vec::new();
     io.stream(Stage::Read, jobs, |(scene, band, fetched): (usize, usize, tiff::Result<Fetched>)| {
         let source = &sources[scene];
-        match fetched.and_then(|fetched| place(scene, source, band, &fetched, winners, canvas)) {
-            Ok(pixels) => counts.pixels += pixels,
+        let earlier = earlier.remove(&(scene, band)).unwrap_or_default();
+        let decoded =
+            fetched.and_then(|fetched| fetched.decode_reflectance(source.scene.collection.nodata, source.scene.offset));
+        match decoded {
+            Ok(mut decoded) => {
+                kept.pixels += decoded.pixels();
+                decoded.add(earlier);
+                place((scene, band), source, &decoded, winners, canvas);
+                let below = tiles_below(&source.bands[band], canvas.window());
+                kept.keep((scene, band), decoded.into_tiles(|tile| below[tile]));
+            }
             Err(error) => {
                 let href = source.bands[band].cog.source.name().to_owned();
                 failures.push((scene, Failure { scene: source.scene.clone(), href, error }));
@@ -94,22 +131,30 @@ fn scene_jobs(scene: usize, source: &Source, winners: &Winners) -> Vec<(usize, u
     jobs.filter(|(_, _, tiles)| !tiles.is_empty()).collect()
 }
 
-/// Decodes the tiles of one band and puts the scene's fresh pixels onto the canvas; gives the number of decoded pixels.
+/// Which tiles the row below some rows of the output touches: the next block will need some of them.
+fn tiles_below(level: &LevelRef, rows: &Window) -> Vec<bool> {
+    let mut marks = vec![false; level.tiling().count()];
+    let points = Points { col_off: 0, row_off: rows.row_end(), width: rows.width, height: 1, step: 1 };
+    let positions = level.warp.positions(&points, &level.level().transform);
+    Footprint::Bilinear.mark_tiles(&positions, &vec![true; rows.width], level.tiling(), &mut marks);
+    marks
+}
+
+/// Puts the scene's fresh pixels of one band onto the canvas.
 fn place(
-    scene: usize,
+    (scene, band): (usize, usize),
     source: &Source,
-    band: usize,
-    fetched: &Fetched,
+    decoded: &Decoded<u16>,
     winners: &Winners,
     canvas: &mut Canvas,
-) -> tiff::Result<u64> {
+) {
     let nodata = source.scene.collection.nodata;
-    let decoded = fetched.decode_reflectance(nodata, source.scene.offset)?;
-    let level = &fetched.level;
-    let width = canvas.width();
+    let level = &source.bands[band];
+    let rows = *canvas.window();
+    let width = rows.width;
     // A row of chunks is a contiguous part of the band: rows are filled side by side.
     canvas.band_mut(band).par_chunks_mut(CHUNK_SIZE * width).enumerate().for_each(|(row, strip)| {
-        for chunk in winners.chunks.iter().filter(|chunk| chunk.window.row_off == row * CHUNK_SIZE) {
+        for chunk in winners.chunks.iter().filter(|chunk| chunk.window.row_off - rows.row_off == row * CHUNK_SIZE) {
             let Some(wanted) = wanted_of(scene, chunk) else { continue };
             let positions = level.warp.positions(&pixels(&chunk.window), &level.level().transform);
             let Some(window) = Footprint::Bilinear.window(&positions, &wanted, level.tiling()) else { continue };
@@ -119,5 +164,4 @@ fn place(
             });
         }
     });
-    Ok(decoded.pixels())
 }

@@ -3,24 +3,27 @@
 use super::catalog::find_scenes;
 use super::compose::Canvas;
 use super::plan::FilePlan;
-use super::quality::{Wanted, pixels, read_scores};
-use super::read::{ReadCounts, Source, read_fresh};
+use super::quality::{Arrived, Wanted, pixels, read_scores, start_scores};
+use super::read::{Kept, Source, read_fresh};
 use super::request::{Catalog, Checked};
 use super::scout::{Candidate, Failure, open_all, quality_level, scout};
 use super::select::{Choice, Depth, select};
-use super::stream::Io;
+use super::sink::{MemorySink, Sink, Tally};
+use super::stream::{Flow, Io};
 use super::tiles::Warps;
 use super::winners::{NOBODY, Winners};
+use super::write::FolderSink;
 use super::{
-    CancelToken, ChunkPlan, Composite, Error, ErrorKind, GridInfo, Metadata, NODATA, OnError, Plan, Request, Result,
-    ScenePlan, SourceInfo, Stage, Timings,
+    Arrays, CancelToken, ChunkPlan, Composite, Error, ErrorKind, GridInfo, Metadata, NODATA, OnError, Plan, Request,
+    Result, ScenePlan, SourceInfo, Stage, Timings,
 };
 use crate::fetch::{Fetcher, Options, redact};
-use crate::raster::Window;
+use crate::raster::{CHUNK_SIZE, Window};
 use crate::resample::Footprint;
 use crate::source::{Scene, Unusable};
 use crate::tiff::{self, Cog};
 use std::collections::{BTreeSet, HashMap};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 use tokio::runtime::Handle;
@@ -41,14 +44,43 @@ pub struct Engine {
     pub progress: Arc<Progress>,
 }
 
-/// Makes a composite. Blocks; must not be called from within the runtime.
+/// Makes a composite in memory. Waits until it is there; must not be called from within the runtime.
 ///
 /// # Errors
 /// What stopped it. With [`OnError::Skip`] scenes that cannot be read are left out and named in the metadata.
 pub fn run(request: Request, catalog: Catalog, engine: &Engine) -> Result<Composite> {
     let checked = request.check()?;
-    engine.pool.install(|| Run::new(&checked, engine).composite(catalog))
+    engine.pool.install(|| {
+        let mut sink = MemorySink::new(&checked.grid, checked.bands.len());
+        let metadata = Run::new(&checked, engine).composite(catalog, &mut sink)?;
+        Ok(sink.finish(metadata))
+    })
 }
+
+/// Makes a composite in a folder: rows are written as they are finished, memory does not grow with the area. Gives the
+/// metadata and the paths of the files.
+///
+/// # Errors
+/// What stopped it; then no file has its final name, unless writing itself failed.
+pub fn run_to_folder(
+    request: Request,
+    catalog: Catalog,
+    engine: &Engine,
+    folder: &Path,
+) -> Result<(Metadata, Vec<PathBuf>)> {
+    // The request as the user has made it; nothing in it is secret.
+    let echo = serde_json::to_value(&request).unwrap_or_default();
+    let checked = request.check()?;
+    engine.pool.install(|| {
+        let mut sink = FolderSink::new(folder, &checked.grid, &checked.bands)?;
+        let metadata = Run::new(&checked, engine).composite(catalog, &mut sink)?;
+        let paths = sink.finish(&metadata, &echo)?;
+        Ok((metadata, paths))
+    })
+}
+
+/// Buffers beyond the output where the user sets no limit.
+const MEMORY_LIMIT: u64 = 512 << 20;
 
 /// Makes the plan of a composite: no reflectance pixel is read.
 ///
@@ -83,6 +115,13 @@ struct Run<'a> {
     started: Instant,
 }
 
+/// Rows of the output that are made together.
+struct Block {
+    window: Window,
+    /// The chunks in it, as indices of the grid's chunks.
+    chunks: Vec<usize>,
+}
+
 /// What is known before reflectance is read.
 struct Survey {
     /// The selected scenes, in the order of preference.
@@ -108,8 +147,12 @@ impl<'a> Run<'a> {
     }
 
     fn io(&self) -> Io<'a> {
-        let memory_limit = self.checked.request.memory_limit;
-        Io { handle: &self.engine.io, cancel: &self.engine.cancel, memory_limit }
+        // A quarter for what has been fetched; rows under way get a half, kept tiles the rest.
+        Io { handle: &self.engine.io, cancel: &self.engine.cancel, budget: self.memory_limit() / 4 }
+    }
+
+    fn memory_limit(&self) -> u64 {
+        self.checked.request.memory_limit.unwrap_or(MEMORY_LIMIT)
     }
 
     fn report(&self, done: usize, total: usize, stage: &str) {
@@ -268,26 +311,67 @@ impl<'a> Run<'a> {
         }
     }
 
-    fn composite(&mut self, catalog: Catalog) -> Result<Composite> {
+    /// Makes the output, block by block, while the quality of the next block is already being fetched.
+    fn composite(&mut self, catalog: Catalog, sink: &mut dyn Sink) -> Result<Metadata> {
         let survey = self.survey(catalog)?;
-        let mut lap = Instant::now();
-        let mut winners = self.decide(&survey)?;
-        self.timings.quality = take_lap(&mut lap);
-        let mut canvas = Canvas::new(&self.checked.grid, self.checked.bands.len());
-        self.fill(&survey, &mut winners, &mut canvas)?;
-        self.timings.read += take_lap(&mut lap);
-        self.finish(&survey, &winners, canvas)
+        let blocks = self.blocks(survey.sources.len());
+        let mut tally = Tally::new(survey.sources.len());
+        let mut kept = Kept::default();
+        let mut flow = blocks.first().map(|block| self.start_quality(&survey, block));
+        for (index, block) in blocks.iter().enumerate() {
+            let Some(current) = flow.take() else { break };
+            let mut lap = Instant::now();
+            let mut winners = self.decide(&survey, block, current)?;
+            flow = blocks.get(index + 1).map(|next| self.start_quality(&survey, next));
+            self.timings.quality += take_lap(&mut lap);
+            // After the last block nothing is needed any more.
+            kept.limit = if flow.is_some() { self.memory_limit() / 4 } else { 0 };
+            let mut canvas = Canvas::new(block.window, self.checked.bands.len());
+            self.fill(&survey, &mut winners, &mut canvas, &mut kept)?;
+            self.timings.read += take_lap(&mut lap);
+            finish_block(&winners, &canvas, sink, &mut tally)?;
+            self.timings.write += take_lap(&mut lap);
+        }
+        self.timings.read_megapixels = kept.pixels as f64 / 1e6;
+        self.metadata(&survey, &tally)
     }
 
-    /// Reads the quality of the selected scenes and decides each pixel.
-    fn decide(&mut self, survey: &Survey) -> Result<Winners> {
+    /// Cuts the grid into blocks of whole rows of chunks, as many as fit into half of the memory limit.
+    fn blocks(&self, scenes: usize) -> Vec<Block> {
+        let grid = &self.checked.grid;
+        // Reflectance, the three layers twice (as decided and as handed on), and a score for each scene.
+        let bytes_per_pixel = 2 * self.checked.bands.len() + 12 + scenes;
+        let row_of_chunks = (grid.width * CHUNK_SIZE * bytes_per_pixel) as u64;
+        let rows = ((self.memory_limit() / 2 / row_of_chunks.max(1)) as usize).max(1) * CHUNK_SIZE;
+        let block = |row_off: usize| {
+            let window = Window::new(0, row_off, grid.width, rows.min(grid.height - row_off));
+            let chunks = (0..self.windows.len()).filter(|&chunk| window.intersection(&self.windows[chunk]).is_some());
+            Block { window, chunks: chunks.collect() }
+        };
+        (0..grid.height).step_by(rows).map(block).collect()
+    }
+
+    /// Starts reading the quality of the scenes that may win in a block.
+    fn start_quality(&self, survey: &Survey, block: &Block) -> Flow<Arrived> {
         let wanted = survey.candidates.iter().zip(&survey.sources).enumerate().map(|(index, (candidate, source))| {
-            Wanted { index, candidate, level: source.quality.clone(), chunks: self.eligible(survey, index) }
+            let eligible = self.eligible(survey, index);
+            let chunks = (0..block.chunks.len()).filter(|&chunk| eligible.contains(&block.chunks[chunk]));
+            Wanted { index, candidate, level: source.quality.clone(), chunks: chunks.collect() }
         });
+        start_scores(wanted.collect(), &self.block_windows(block), &self.io())
+    }
+
+    fn block_windows(&self, block: &Block) -> Vec<Window> {
+        block.chunks.iter().map(|&chunk| self.windows[chunk]).collect()
+    }
+
+    /// Makes scores of the quality that arrives and decides each pixel of a block.
+    fn decide(&mut self, survey: &Survey, block: &Block, flow: Flow<Arrived>) -> Result<Winners> {
+        let windows = self.block_windows(block);
         let (total, mut done) = (survey.sources.len(), 0);
-        let mut scores = vec![vec![None; self.windows.len()]; total];
+        let mut scores = vec![vec![None; windows.len()]; total];
         let mut failures = Vec::new();
-        read_scores(wanted.collect(), &self.windows, &self.io(), |index, read| {
+        read_scores(flow, &windows, &self.io(), |index, read| {
             match read {
                 Ok(read) => scores[index] = read,
                 Err(failure) => failures.push((index, failure)),
@@ -298,15 +382,17 @@ impl<'a> Run<'a> {
         })?;
         failures.sort_by_key(|(index, _)| *index);
         failures.into_iter().try_for_each(|(_, failure)| self.skip(Stage::Quality, failure))?;
-        Ok(Winners::decide(&self.windows, scores))
+        Ok(Winners::decide(&windows, scores))
     }
 
     /// Reads the winners' reflectance, until no pixel gives way any more.
-    fn fill(&mut self, survey: &Survey, winners: &mut Winners, canvas: &mut Canvas) -> Result<()> {
-        let mut counts = ReadCounts::default();
+    fn fill(&mut self, survey: &Survey, winners: &mut Winners, canvas: &mut Canvas, kept: &mut Kept) -> Result<()> {
+        // What this block shares with the one before. A second round reads anew: it is rare and small.
+        let mut earlier = kept.take();
         while winners.chunks.iter().any(|chunk| chunk.fresh.contains(&true)) {
             let progress = |done, total| self.report(done, total, "read");
-            let failures = read_fresh(&survey.sources, winners, canvas, &self.io(), &mut counts, progress)?;
+            let failures =
+                read_fresh(&survey.sources, winners, canvas, &self.io(), std::mem::take(&mut earlier), kept, progress)?;
             let failed: BTreeSet<usize> = failures.iter().map(|(scene, _)| *scene).collect();
             failures.into_iter().try_for_each(|(_, failure)| self.skip(Stage::Read, failure))?;
             let empty = canvas.empty(winners);
@@ -316,45 +402,12 @@ impl<'a> Run<'a> {
             canvas.erase_fresh(winners);
             winners.redecide();
         }
-        self.timings.read_megapixels = counts.pixels as f64 / 1e6;
         Ok(())
     }
 
-    fn finish(&mut self, survey: &Survey, winners: &Winners, canvas: Canvas) -> Result<Composite> {
-        let grid = &self.checked.grid;
-        let flat = |value: &dyn Fn(&super::winners::ChunkWinners, usize) -> u16| {
-            let mut out = vec![NODATA; grid.width * grid.height];
-            for chunk in &winners.chunks {
-                for row in 0..chunk.window.height {
-                    let start = (chunk.window.row_off + row) * grid.width + chunk.window.col_off;
-                    for (col, out) in out[start..start + chunk.window.width].iter_mut().enumerate() {
-                        *out = value(chunk, row * chunk.window.width + col);
-                    }
-                }
-            }
-            out
-        };
-        let widen = |score: u8| if score == crate::source::NODATA { NODATA } else { u16::from(score) };
-        let selected_observation = flat(&|chunk, i| chunk.winner[i]);
+    fn metadata(&mut self, survey: &Survey, tally: &Tally) -> Result<Metadata> {
         (self.timings.requests, self.timings.bytes) = self.fetcher.meter().totals();
         self.timings.total = self.started.elapsed().as_secs_f64();
-        Ok(Composite {
-            quality: flat(&|chunk, i| widen(chunk.score[i])),
-            observation_count: flat(&|chunk, i| chunk.count[i]),
-            metadata: self.metadata(survey, &selected_observation)?,
-            selected_observation,
-            bands: canvas.into_bands(),
-            grid: grid.clone(),
-        })
-    }
-
-    fn metadata(&self, survey: &Survey, selected_observation: &[u16]) -> Result<Metadata> {
-        let mut pixels = vec![0u64; survey.sources.len()];
-        for &index in selected_observation {
-            if let Some(count) = pixels.get_mut(usize::from(index)) {
-                *count += 1;
-            }
-        }
         let source_info = |(candidate, &pixels): (&Candidate, &u64)| SourceInfo {
             id: candidate.scene.id.clone(),
             datetime: candidate.scene.datetime.clone(),
@@ -376,8 +429,23 @@ impl<'a> Run<'a> {
             timings: self.timings,
             partition_tiles: tiles.into_iter().cloned().collect(),
             multi_tile_chunks: survey.choices.iter().filter(|choice| choice.tiles.len() > 1).count(),
-            sources: survey.candidates.iter().zip(&pixels).map(source_info).collect(),
+            sources: survey.candidates.iter().zip(&tally.won).map(source_info).collect(),
             skipped: self.skipped.clone(),
+            clear_fraction: tally.shares().0,
+            nodata_fraction: tally.shares().1,
         })
     }
+}
+
+/// Hands the rows of a block on.
+fn finish_block(winners: &Winners, canvas: &Canvas, sink: &mut dyn Sink, tally: &mut Tally) -> Result<()> {
+    let widen = |score: u8| if score == crate::source::NODATA { NODATA } else { u16::from(score) };
+    let rows = Arrays {
+        bands: &canvas.bands(),
+        quality: &canvas.layer(winners, |chunk, i| widen(chunk.score[i])),
+        observation_count: &canvas.layer(winners, |chunk, i| chunk.count[i]),
+        selected_observation: &canvas.layer(winners, |chunk, i| chunk.winner[i]),
+    };
+    tally.add(&rows);
+    sink.put(&rows)
 }

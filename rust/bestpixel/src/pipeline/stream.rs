@@ -5,11 +5,8 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::runtime::Handle;
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio::task::JoinSet;
-
-/// Bytes that may be in flight where the user sets no limit.
-const DEFAULT_BUDGET: u64 = 256 << 20;
 
 /// The unit in which bytes are counted by the semaphore.
 const KIB: u64 = 1024;
@@ -27,28 +24,27 @@ pub(crate) struct Job<F> {
 pub(crate) struct Io<'a> {
     pub(crate) handle: &'a Handle,
     pub(crate) cancel: &'a CancelToken,
-    pub(crate) memory_limit: Option<u64>,
+    /// Bytes that may be in flight.
+    pub(crate) budget: u64,
+}
+
+/// Fetches under way; dropping it aborts them.
+pub(crate) struct Flow<T> {
+    stage: Stage,
+    receiver: mpsc::Receiver<(T, Option<OwnedSemaphorePermit>)>,
+    tasks: JoinSet<()>,
 }
 
 impl Io<'_> {
-    /// Starts all jobs, in order as far as the byte budget admits, and hands each result to `consume` as it arrives.
-    ///
-    /// # Errors
-    /// The first error of `consume`, or that the run has been cancelled. Jobs under way are then dropped.
-    pub(crate) fn stream<T, F>(
-        &self,
-        stage: Stage,
-        jobs: Vec<Job<F>>,
-        mut consume: impl FnMut(T) -> Result<()>,
-    ) -> Result<()>
+    /// Starts all jobs, in order as far as the byte budget admits.
+    pub(crate) fn start<T, F>(&self, stage: Stage, jobs: Vec<Job<F>>) -> Flow<T>
     where
         T: Send + 'static,
         F: Future<Output = T> + Send + 'static,
     {
-        let total = self.memory_limit.unwrap_or(DEFAULT_BUDGET).div_ceil(KIB).clamp(1, u64::from(u32::MAX >> 4)) as u32;
+        let total = (self.budget / KIB).clamp(1, u64::from(u32::MAX >> 4)) as u32;
         let budget = Arc::new(Semaphore::new(total as usize));
-        let (sender, mut receiver) = mpsc::channel(1);
-        // Dropping the set aborts what is under way.
+        let (sender, receiver) = mpsc::channel(1);
         let mut tasks = JoinSet::new();
         for job in jobs {
             let (sender, budget) = (sender.clone(), budget.clone());
@@ -61,23 +57,47 @@ impl Io<'_> {
             };
             tasks.spawn_on(task, self.handle);
         }
-        drop(sender);
+        Flow { stage, receiver, tasks }
+    }
+
+    /// Hands each result of a flow to `consume` as it arrives.
+    ///
+    /// # Errors
+    /// The first error of `consume`, or that the run has been cancelled. Jobs under way are then dropped.
+    pub(crate) fn consume<T>(&self, mut flow: Flow<T>, mut consume: impl FnMut(T) -> Result<()>) -> Result<()> {
         loop {
             if self.cancel.is_cancelled() {
-                return Err(Error::cancelled(stage));
+                return Err(Error::cancelled(flow.stage));
             }
-            match self.handle.block_on(async { tokio::time::timeout(POLL, receiver.recv()).await }) {
+            match self.handle.block_on(async { tokio::time::timeout(POLL, flow.receiver.recv()).await }) {
                 Err(_waited) => {}
                 Ok(None) => break,
                 Ok(Some((result, _permit))) => consume(result)?,
             }
         }
         // A job that panicked has sent nothing: that must not pass for a result.
-        while let Some(joined) = self.handle.block_on(tasks.join_next()) {
+        while let Some(joined) = self.handle.block_on(flow.tasks.join_next()) {
             if let Err(panic) = joined {
-                return Err(Error::new(stage, super::ErrorKind::System, format!("a fetch broke off: {panic}")));
+                return Err(Error::new(flow.stage, super::ErrorKind::System, format!("a fetch broke off: {panic}")));
             }
         }
         Ok(())
+    }
+
+    /// Starts jobs and hands each result to `consume` as it arrives.
+    ///
+    /// # Errors
+    /// As [`Io::consume`].
+    pub(crate) fn stream<T, F>(
+        &self,
+        stage: Stage,
+        jobs: Vec<Job<F>>,
+        consume: impl FnMut(T) -> Result<()>,
+    ) -> Result<()>
+    where
+        T: Send + 'static,
+        F: Future<Output = T> + Send + 'static,
+    {
+        self.consume(self.start(stage, jobs), consume)
     }
 }

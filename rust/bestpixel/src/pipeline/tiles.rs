@@ -95,6 +95,17 @@ pub(crate) struct Decoded<T> {
 }
 
 impl<T: Copy> Decoded<T> {
+    /// Adds tiles that have been decoded before.
+    pub(crate) fn add(&mut self, tiles: HashMap<usize, Array<T>>) {
+        self.tiles.extend(tiles);
+    }
+
+    /// The tiles that `is_wanted`, and no others.
+    pub(crate) fn into_tiles(mut self, is_wanted: impl Fn(usize) -> bool) -> HashMap<usize, Array<T>> {
+        self.tiles.retain(|&index, _| is_wanted(index));
+        self.tiles
+    }
+
     /// How many pixels have been decoded, padding included.
     pub(crate) fn pixels(&self) -> u64 {
         self.tiles.values().map(|tile| tile.values().len() as u64).sum()

@@ -1,27 +1,28 @@
 //! A composite goes in, a folder of files comes out: a COG per array, `composite.json` and `preview.png`.
 
-use super::{Composite, Error, ErrorKind, Metadata, NODATA, Result, Stage, preview};
+use super::preview::{Thumbnail, encode_preview};
+use super::sink::Sink;
+use super::{Error, ErrorKind, Metadata, NODATA, Result, Stage};
 use crate::raster::Grid;
-use crate::tiff::{Band, WriteOptions, write_geotiff};
+use crate::tiff::{BandInfo, GeoTiffWriter, WriteOptions};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-/// The arrays of a composite, wherever they lie.
+/// The arrays of a composite, or rows of them, wherever they lie.
 #[derive(Debug, Clone, Copy)]
 pub struct Arrays<'a> {
-    /// In the order of `metadata.band_names`.
+    /// In the order of the band names.
     pub bands: &'a [&'a [u16]],
-    /// See [`Composite`].
+    /// See [`super::Composite`].
     pub quality: &'a [u16],
-    /// See [`Composite`].
+    /// See [`super::Composite`].
     pub observation_count: &'a [u16],
-    /// See [`Composite`].
+    /// See [`super::Composite`].
     pub selected_observation: &'a [u16],
 }
 
-/// Writes a composite into a folder, which is made where it does not exist, on the rayon pool that the caller runs in.
-/// `request` is kept in `composite.json` beside the metadata. Gives the paths in the order of writing; `composite.json`
-/// is the last, so that its presence says that all are there.
+/// Writes a composite that is in memory into a folder, on the rayon pool that the caller runs in: see [`FolderSink`].
+/// `request` is kept in `composite.json` beside the metadata. Gives the paths in the order of writing.
 ///
 /// # Errors
 /// Of kind [`ErrorKind::Write`], naming the file.
@@ -32,66 +33,82 @@ pub fn write_composite(
     request: &serde_json::Value,
     folder: &Path,
 ) -> Result<Vec<PathBuf>> {
-    let failed = |path: &Path, error: std::io::Error| {
-        Error::new(Stage::Write, ErrorKind::Write, format!("{} cannot be written: {error}", path.display()))
-    };
-    std::fs::create_dir_all(folder).map_err(|error| failed(folder, error))?;
-    let mut paths = Vec::new();
-    for (name, band) in metadata.band_names.iter().zip(arrays.bands) {
-        let band = Band { values: band, description: name, nodata: NODATA, scale: Some(0.0001), is_continuous: true };
-        paths.push(write_band(folder, &band, grid)?);
-    }
-    let layers = [
-        ("quality", arrays.quality, NODATA),
-        ("observation_count", arrays.observation_count, 0),
-        ("selected_observation", arrays.selected_observation, NODATA),
-    ];
-    for (description, values, nodata) in layers {
-        let band = Band { values, description, nodata, scale: None, is_continuous: false };
-        paths.push(write_band(folder, &band, grid)?);
-    }
-    let json = serde_json::json!({ "request": request, "composite": metadata });
-    let picture = picture(arrays.bands, &metadata.band_names, grid);
-    let picture = picture.map_err(|message| Error::new(Stage::Write, ErrorKind::Write, message))?;
-    for (name, bytes) in [("preview.png", picture), ("composite.json", format!("{json:#}\n").into_bytes())] {
-        let path = folder.join(name);
-        write_whole(&path, &bytes).map_err(|error| failed(&path, error))?;
-        paths.push(path);
-    }
-    Ok(paths)
+    let mut sink = FolderSink::new(folder, grid, &metadata.band_names)?;
+    sink.put(arrays)?;
+    sink.finish(metadata, request)
 }
 
-impl Composite {
-    /// Writes the composite into a folder: see [`write_composite`].
+/// Writes rows into a folder as they come: memory does not grow with the area. The folder is made where it does not
+/// exist; files appear under their names when they are whole, `composite.json` last, so that its presence says that all
+/// are there.
+pub struct FolderSink {
+    folder: PathBuf,
+    /// The bands, then quality, count and selected observation.
+    writers: Vec<GeoTiffWriter>,
+    paths: Vec<PathBuf>,
+    thumbnail: Thumbnail,
+}
+
+/// The layers beside the bands, and their missing values.
+const LAYERS: [(&str, u16); 3] = [("quality", NODATA), ("observation_count", 0), ("selected_observation", NODATA)];
+
+impl FolderSink {
+    /// A sink for the arrays of a grid.
+    ///
+    /// # Errors
+    /// Of kind [`ErrorKind::Write`] where the folder cannot be made, [`ErrorKind::Format`] where a GeoTIFF cannot hold the
+    /// grid's CRS.
+    pub fn new(folder: &Path, grid: &Grid, band_names: &[String]) -> Result<Self> {
+        std::fs::create_dir_all(folder).map_err(|error| failed(folder, &error))?;
+        let bands = band_names.iter().map(|name| (name.as_str(), NODATA, Some(0.0001)));
+        let layers = LAYERS.iter().map(|(name, nodata)| (*name, *nodata, None));
+        let (mut writers, mut paths) = (Vec::new(), Vec::new());
+        for (name, nodata, scale) in bands.chain(layers) {
+            let path = folder.join(format!("{name}.tif"));
+            let band = BandInfo { description: name.to_owned(), nodata, scale, is_continuous: scale.is_some() };
+            let writer = GeoTiffWriter::new(&path, band, grid, WriteOptions::default());
+            writers.push(writer.map_err(|error| Error::tiff(Stage::Write, &path.display().to_string(), error))?);
+            paths.push(path);
+        }
+        let thumbnail = Thumbnail::new(band_names, grid.width, grid.height);
+        Ok(Self { folder: folder.to_owned(), writers, paths, thumbnail })
+    }
+
+    /// Completes all files; gives their paths in the order of writing.
     ///
     /// # Errors
     /// Of kind [`ErrorKind::Write`], naming the file.
-    pub fn write(&self, request: &serde_json::Value, folder: &Path) -> Result<Vec<PathBuf>> {
-        let bands: Vec<&[u16]> = self.bands.iter().map(Vec::as_slice).collect();
-        let arrays = Arrays {
-            bands: &bands,
-            quality: &self.quality,
-            observation_count: &self.observation_count,
-            selected_observation: &self.selected_observation,
-        };
-        write_composite(&arrays, &self.metadata, &self.grid, request, folder)
+    pub fn finish(mut self, metadata: &Metadata, request: &serde_json::Value) -> Result<Vec<PathBuf>> {
+        for (writer, path) in self.writers.drain(..).zip(&self.paths) {
+            writer.finish().map_err(|error| Error::tiff(Stage::Write, &path.display().to_string(), error))?;
+        }
+        let picture = encode_preview(&self.thumbnail.planes(), self.thumbnail.width(), self.thumbnail.height())
+            .map_err(|message| Error::new(Stage::Write, ErrorKind::Write, message))?;
+        let json = serde_json::json!({ "request": request, "composite": metadata });
+        for (name, bytes) in [("preview.png", picture), ("composite.json", format!("{json:#}\n").into_bytes())] {
+            let path = self.folder.join(name);
+            write_whole(&path, &bytes).map_err(|error| failed(&path, &error))?;
+            self.paths.push(path);
+        }
+        Ok(self.paths)
     }
 }
 
-fn write_band(folder: &Path, band: &Band<'_>, grid: &Grid) -> Result<PathBuf> {
-    let path = folder.join(format!("{}.tif", band.description));
-    write_geotiff(&path, band, grid, WriteOptions::default())
-        .map_err(|error| Error::tiff(Stage::Write, &format!("writing {}", path.display()), error))?;
-    Ok(path)
+impl Sink for FolderSink {
+    fn put(&mut self, rows: &Arrays<'_>) -> Result<()> {
+        let layers = [rows.quality, rows.observation_count, rows.selected_observation];
+        for ((writer, path), rows) in
+            self.writers.iter_mut().zip(&self.paths).zip(rows.bands.iter().copied().chain(layers))
+        {
+            writer.push(rows).map_err(|error| Error::tiff(Stage::Write, &path.display().to_string(), error))?;
+        }
+        self.thumbnail.push(rows.bands);
+        Ok(())
+    }
 }
 
-/// True colour where the bands are there, else the first band in grey.
-fn picture(bands: &[&[u16]], names: &[String], grid: &Grid) -> std::result::Result<Vec<u8>, String> {
-    let find = |wanted: &str| names.iter().position(|name| name == wanted).map(|i| bands[i]);
-    match (find("red"), find("green"), find("blue")) {
-        (Some(red), Some(green), Some(blue)) => preview(&[red, green, blue], grid.width, grid.height),
-        _ => preview(&bands[..1], grid.width, grid.height),
-    }
+fn failed(path: &Path, error: &std::io::Error) -> Error {
+    Error::new(Stage::Write, ErrorKind::Write, format!("{} cannot be written: {error}", path.display()))
 }
 
 /// Writes a small file so that it appears whole.

@@ -11,8 +11,10 @@ mod error;
 mod fetch_tiles;
 mod geokeys;
 mod ifd;
+mod layout;
 mod limits;
 mod predictor;
+mod pyramid;
 mod tags;
 mod write;
 
@@ -21,4 +23,4 @@ pub use decode::{Samples, decode_tile};
 pub use error::{Error, Result};
 pub use fetch_tiles::{CompressedTile, fetch_tiles};
 pub(crate) use write::temporary_beside;
-pub use write::{Band, WriteOptions, write_geotiff};
+pub use write::{BandInfo, GeoTiffWriter, WriteOptions};

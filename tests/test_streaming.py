@@ -1,0 +1,80 @@
+"""The output does not depend on how it is made: how much memory there is, how many requests run at once, what for."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import bestpixel as bp
+import numpy as np
+import pytest
+import rasterio
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+BANDS = ["red", "green", "blue", "nir"]
+
+
+@pytest.fixture(scope="module")
+def request_for_both_tiles(real_scenes: Path) -> dict[str, Any]:
+    """Four rows of chunks over both tiles and their seam."""
+    return {
+        "bbox": (15.02, 45.10, 16.38, 46.92), "datetime": "2023-08-10/2023-08-20", "resolution": 120.0,
+        "endpoint": "earth-search", "catalog": real_scenes / "items.json", "bands": BANDS,
+    }  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def whole(request_for_both_tiles: dict[str, Any]) -> bp.Composite:
+    """The composite made in one block."""
+    return bp.build_composite(**request_for_both_tiles)
+
+
+def assert_same(out: bp.Composite, other: bp.Composite) -> None:
+    """Every array is the same in every pixel."""
+    for band in BANDS:
+        np.testing.assert_array_equal(out["bands"][band], other["bands"][band])
+    for name in ("quality", "observation_count", "selected_observation"):
+        np.testing.assert_array_equal(out[name], other[name])
+
+
+@pytest.mark.parametrize("mebibytes", [1, 48])
+def test_blocks_leave_no_trace(whole: bp.Composite, request_for_both_tiles: dict[str, Any], mebibytes: int) -> None:
+    """A row of chunks at a time gives the same; tiles that two blocks share are read once where they can be kept."""
+    out = bp.build_composite(**request_for_both_tiles, memory_limit=mebibytes << 20)
+    assert_same(out, whole)
+    again = out["timings"]["read_megapixels"] / whole["timings"]["read_megapixels"]
+    assert (1.2 < again < 2.5) if mebibytes == 1 else again == 1.0, again
+
+
+@pytest.mark.parametrize("concurrency", [1, 3])
+def test_concurrency_leaves_no_trace(
+    whole: bp.Composite, request_for_both_tiles: dict[str, Any], concurrency: int
+) -> None:
+    """Whatever arrives first, the output is the same."""
+    assert_same(bp.build_composite(**request_for_both_tiles, concurrency=concurrency), whole)
+
+
+def test_files_hold_what_memory_holds(
+    whole: bp.Composite, request_for_both_tiles: dict[str, Any], tmp_path: Path
+) -> None:
+    """`spx-build` streams rows to files, `save` writes arrays: both give the pixels of the arrays."""
+    from bestpixel import _bestpixel  # noqa: PLC0415
+
+    bbox = [str(v) for v in request_for_both_tiles["bbox"]]
+    code = _bestpixel.cli([
+        "spx-build", "--bbox", *bbox, "--datetime", "2023-08-10/2023-08-20", "--resolution", "120",
+        "--endpoint", "earth-search", "--catalog", str(request_for_both_tiles["catalog"]), "--bands", ",".join(BANDS),
+        "--memory-limit", str(1 << 20), "--out-dir", str(tmp_path / "streamed"), "--quiet",
+    ])  # fmt: skip
+    assert code == 0
+    whole.save(tmp_path / "saved")
+    arrays = {**whole["bands"], "quality": whole["quality"], "observation_count": whole["observation_count"]}
+    arrays["selected_observation"] = whole["selected_observation"]
+    for name, array in arrays.items():
+        for folder in ("streamed", "saved"):
+            with rasterio.open(tmp_path / folder / f"{name}.tif") as file:
+                np.testing.assert_array_equal(file.read(1), array)
+                assert file.overviews(1) == [2, 4]
+        streamed, saved = ((tmp_path / folder / f"{name}.tif").read_bytes() for folder in ("streamed", "saved"))
+        assert streamed == saved
