@@ -71,6 +71,14 @@ pub enum Error {
         /// What the answer says of itself.
         answer: String,
     },
+    /// The signature that the resource needs cannot be had.
+    #[error("{href}: no signature can be had: {reason}")]
+    Signature {
+        /// Which resource.
+        href: String,
+        /// Why not.
+        reason: String,
+    },
     /// Fewer bytes arrived than asked for.
     #[error("{href}: asked for bytes {range:?}, got {got}")]
     Short {

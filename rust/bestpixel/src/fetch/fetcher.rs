@@ -2,7 +2,7 @@
 
 use super::file::FileSource;
 use super::http::HttpSource;
-use super::{ByteSource, Error, Meter, Result};
+use super::{ByteSource, Error, Meter, Result, Signer};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -31,13 +31,20 @@ pub struct Fetcher {
     client: Mutex<Option<reqwest::Client>>,
     permits: Arc<Semaphore>,
     meter: Arc<Meter>,
+    signer: Option<Arc<dyn Signer>>,
 }
 
 impl Fetcher {
     /// A fetcher with connections of its own.
     pub fn new(options: Options) -> Self {
         let permits = Arc::new(Semaphore::new(options.concurrency.clamp(1, Semaphore::MAX_PERMITS)));
-        Self { options, client: Mutex::new(None), permits, meter: Arc::default() }
+        Self { options, client: Mutex::new(None), permits, meter: Arc::default(), signer: None }
+    }
+
+    /// The same fetcher, which signs what it asks for.
+    #[must_use]
+    pub fn with_signer(self, signer: Option<Arc<dyn Signer>>) -> Self {
+        Self { signer, ..self }
     }
 
     /// The HTTP client that all sources share.
@@ -73,7 +80,8 @@ impl Fetcher {
         let scheme_error = || Error::Scheme { href: super::redact(href), scheme: scheme.to_owned() };
         match url.scheme() {
             "http" | "https" => {
-                Ok(Arc::new(HttpSource::new(url, self.client()?, self.permits.clone(), self.meter.clone())))
+                let source = HttpSource::new(url, self.client()?, self.permits.clone(), self.meter.clone());
+                Ok(Arc::new(source.with_signer(self.signer.clone())))
             }
             "file" => Ok(file(url.to_file_path().map_err(|()| scheme_error())?)),
             _ => Err(scheme_error()),

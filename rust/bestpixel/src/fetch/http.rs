@@ -1,7 +1,7 @@
 //! Byte ranges of an http(s) resource.
 
 use super::retry::wait_after;
-use super::{ByteSource, Error, Meter, Result, redact};
+use super::{ByteSource, Error, Meter, Result, Signer, redact};
 use bytes::Bytes;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
@@ -20,15 +20,33 @@ pub(crate) struct HttpSource {
     meter: Arc<Meter>,
     /// The first answer's ETag.
     etag: OnceLock<String>,
+    signer: Option<Arc<dyn Signer>>,
 }
 
 impl HttpSource {
     pub(crate) fn new(url: url::Url, client: reqwest::Client, permits: Arc<Semaphore>, meter: Arc<Meter>) -> Self {
-        Self { name: redact(url.as_str()), url, client, permits, meter, etag: OnceLock::new() }
+        Self { name: redact(url.as_str()), url, client, permits, meter, etag: OnceLock::new(), signer: None }
     }
 
-    /// One attempt: ask, check what the answer is for, take its body.
+    /// The same resource, signed before each request.
+    pub(crate) fn with_signer(self, signer: Option<Arc<dyn Signer>>) -> Self {
+        Self { signer, ..self }
+    }
+
+    /// One attempt; a signature that has run out is renewed once, which counts as the same attempt.
     async fn attempt(&self, range: &Range<u64>) -> Result<Bytes> {
+        let Some(signer) = &self.signer else { return self.ask(&self.url, range).await };
+        let signed = signer.sign(&self.url).await?;
+        match self.ask(&signed, range).await {
+            Err(Error::Status { status: 403, .. }) if signer.refused(&signed).await => {
+                self.ask(&signer.sign(&self.url).await?, range).await
+            }
+            result => result,
+        }
+    }
+
+    /// Asks once, checks what the answer is for, takes its body.
+    async fn ask(&self, url: &url::Url, range: &Range<u64>) -> Result<Bytes> {
         let transport = |source: reqwest::Error| Error::Transport {
             href: self.name.clone(),
             range: range.clone(),
@@ -36,7 +54,7 @@ impl HttpSource {
         };
         self.meter.request();
         let header = format!("bytes={}-{}", range.start, range.end.saturating_sub(1));
-        let response = self.client.get(self.url.clone()).header(RANGE, header).send().await.map_err(transport)?;
+        let response = self.client.get(url.clone()).header(RANGE, header).send().await.map_err(transport)?;
         if response.status() == StatusCode::RANGE_NOT_SATISFIABLE {
             return Ok(Bytes::new());
         }

@@ -9,8 +9,10 @@ mod fetcher;
 mod file;
 mod http;
 mod retry;
+mod sign;
 
 pub use byte_source::{ByteSource, Meter};
 pub use coalesce::coalesce;
 pub use error::{Error, Result, redact};
 pub use fetcher::{Fetcher, Options};
+pub use sign::Signer;

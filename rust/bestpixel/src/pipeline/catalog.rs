@@ -1,33 +1,31 @@
 //! A request goes in, the scenes that may serve it come out, with what could not be used.
 
 use super::request::{Catalog, Checked};
+use super::stream::{Io, Job};
 use super::{Error, ErrorKind, Result, Stage};
-use crate::source::{Scene, Unusable, drop_duplicates};
-use crate::stac::{Item, read_items};
+use crate::fetch::redact;
+use crate::source::{Collection, Scene, Unusable, drop_duplicates};
+use crate::stac::{ApiClient, Found, Item, Search, find_items, read_items};
 
 /// The scenes of the catalogue that the request admits, each observation once.
-pub(crate) fn find_scenes(checked: &Checked, catalog: Catalog) -> Result<(Vec<Scene>, Vec<Unusable>)> {
-    let (items, place) = match catalog {
-        Catalog::Path(path) => (read_items(&path)?, format!("catalog {}", path.display())),
-        Catalog::Items(items) => (items, "the given items".to_owned()),
-        Catalog::Endpoint => {
-            return Err(not_available(
-                "searching the endpoint's STAC API is not available yet; give a catalog of items",
-            ));
+pub(crate) fn find_scenes(checked: &Checked, catalog: Catalog, io: &Io<'_>) -> Result<(Vec<Scene>, Vec<Unusable>)> {
+    let (found, place) = match catalog {
+        Catalog::Path(path) => {
+            (Found { items: read_items(&path)?, ..Found::default() }, format!("catalog {}", path.display()))
         }
-        Catalog::Url(_) => {
-            return Err(not_available("searching a STAC API is not available yet; give a catalog of items"));
-        }
+        Catalog::Items(items) => (Found { items, ..Found::default() }, "the given items".to_owned()),
+        Catalog::Endpoint => (search(checked, checked.endpoint.api.to_owned(), io)?, checked.endpoint.api.to_owned()),
+        Catalog::Url(url) => (search(checked, url.clone(), io)?, redact(&url)),
     };
-    let total = items.len();
-    let admitted: Vec<Item> = items.into_iter().filter(|item| admits(checked, item)).collect();
-    let found = admitted.len();
-    let (mut scenes, mut unusable) = (Vec::new(), Vec::new());
-    for item in &admitted {
-        // An item that does not name its collection is taken for one of the endpoint's first.
-        let id = item.collection.as_deref().unwrap_or(checked.endpoint.collections[0].id);
-        let Some(collection) = checked.endpoint.collection(id) else { continue };
-        match Scene::from_item(item, collection, &checked.bands) {
+    let total = found.items.len();
+    let unusable = |(item, cause)| Unusable { item, href: String::new(), cause };
+    let mut unusable: Vec<Unusable> = found.broken.into_iter().map(unusable).collect();
+    let rows = found.items.iter().filter_map(|item| Some((item, checked.endpoint.collection_of(item)?)));
+    let admitted: Vec<(&Item, &Collection)> = rows.filter(|(item, row)| admits(checked, item, row)).collect();
+    let fitting = admitted.len();
+    let mut scenes = Vec::with_capacity(fitting);
+    for (item, row) in admitted {
+        match Scene::from_item(item, row, &checked.bands) {
             Ok(scene) => scenes.push(scene),
             Err(reason) => unusable.push(reason),
         }
@@ -36,8 +34,8 @@ pub(crate) fn find_scenes(checked: &Checked, catalog: Catalog) -> Result<(Vec<Sc
         let request = &checked.request;
         let why = unusable.first().map_or(String::new(), |first| format!("; {}: {}", first.item, first.cause));
         let message = format!(
-            "no scene for bbox {:?}, datetime {}, cloud cover up to {} %: of {total} items in {place} {found} fit, none of \
-             them can be used for endpoint {}{why}",
+            "no scene for bbox {:?}, datetime {}, cloud cover up to {} %: of {total} items in {place} {fitting} fit, none \
+             of them can be used for endpoint {}{why}",
             request.bbox, request.datetime, request.max_cloud_cover, checked.endpoint.name
         );
         return Err(Error::new(Stage::Catalog, ErrorKind::Catalog, message));
@@ -45,13 +43,33 @@ pub(crate) fn find_scenes(checked: &Checked, catalog: Catalog) -> Result<(Vec<Sc
     Ok((drop_duplicates(scenes), unusable))
 }
 
-/// Whether an item lies in the request's box, interval and cloud cover.
-fn admits(checked: &Checked, item: &Item) -> bool {
-    let is_near = item.bbox.as_deref().is_none_or(|bbox| checked.bbox.intersects(bbox));
-    let is_clear = item.number("eo:cloud_cover").is_none_or(|cover| cover <= checked.request.max_cloud_cover);
-    is_near && is_clear && item.datetime().is_some_and(|time| checked.interval.contains(time))
+/// What a STAC API has for the request: one search for each part of the box, for all collections together.
+fn search(checked: &Checked, api: String, io: &Io<'_>) -> Result<Found> {
+    let endpoint = checked.endpoint;
+    let has_cloud_cover = endpoint.collections.iter().all(|row| row.has_cloud_cover);
+    let part = |bbox: [f64; 4]| Search {
+        collections: endpoint.collections.iter().map(|row| row.id.to_owned()).collect(),
+        bbox,
+        interval: checked.interval,
+        max_cloud_cover: has_cloud_cover.then_some(checked.request.max_cloud_cover),
+        page_size: endpoint.page_size,
+    };
+    let searches: Vec<Search> = checked.bbox.split().into_iter().map(part).collect();
+    let fetch = async move { find_items(&ApiClient::default(), &api, &searches).await };
+    let mut found = Found::default();
+    io.stream(Stage::Catalog, vec![Job { bytes: 0, fetch }], |answer: crate::stac::Result<Found>| {
+        found = answer?;
+        Ok(())
+    })?;
+    Ok(found)
 }
 
-fn not_available(message: &str) -> Error {
-    Error::new(Stage::Catalog, ErrorKind::NotAvailable, message)
+/// Whether an item lies in the request's box, interval and cloud cover.
+fn admits(checked: &Checked, item: &Item, row: &Collection) -> bool {
+    let is_near = item.bbox.as_deref().is_none_or(|bbox| checked.bbox.intersects(bbox));
+    let cover = item.number("eo:cloud_cover").filter(|_| row.has_cloud_cover);
+    let is_clear = cover.is_none_or(|cover| cover <= checked.request.max_cloud_cover);
+    // An item that does not tell its time is named, not passed over.
+    let is_timely = row.date.time(item).is_none_or(|time| checked.interval.contains(&time));
+    is_near && is_clear && is_timely
 }

@@ -130,9 +130,9 @@ impl From<stac::Error> for Error {
             stac::Error::Io { source, .. } if source.kind() == std::io::ErrorKind::NotFound => {
                 (Stage::Catalog, ErrorKind::NotFound)
             }
-            stac::Error::Io { .. } | stac::Error::Json { .. } | stac::Error::NotItems { .. } => {
-                (Stage::Catalog, ErrorKind::Catalog)
-            }
+            stac::Error::Url { .. } => (Stage::Catalog, ErrorKind::Usage),
+            stac::Error::Client { .. } => (Stage::Catalog, ErrorKind::System),
+            _ => (Stage::Catalog, ErrorKind::Catalog),
         };
         Self::new(stage, kind, causes(&error))
     }

@@ -12,6 +12,7 @@ mod catalog;
 mod compose;
 mod composite;
 mod error;
+mod layers;
 mod mask;
 mod plan;
 mod preview;

@@ -37,8 +37,8 @@ pub struct ScenePlan {
     pub datetime: String,
     /// To be subtracted from its reflectance.
     pub offset: u16,
-    /// Its quality file.
-    pub quality: FilePlan,
+    /// Its quality files: one, or one for each requested band.
+    pub quality: Vec<FilePlan>,
     /// Its reflectance files, in the order of the requested bands.
     pub bands: Vec<FilePlan>,
 }

@@ -1,13 +1,13 @@
 //! The selected scenes go in, their scores on the output grid come out (rule V2: nearest, end to end).
 
-use super::scout::{Candidate, Failure, tiles_at};
+use super::layers::{FileResult, Layers, fetch_layers};
+use super::scout::Failure;
 use super::stream::{Flow, Io, Job};
 use super::tiles::{Fetched, LevelRef};
 use super::{Result, Stage};
 use crate::raster::{Array, Window};
-use crate::resample::{Footprint, Points, nearest};
-use crate::source::{NODATA, Scene};
-use crate::tiff;
+use crate::resample::Points;
+use crate::source::{NODATA, Scene, UNUSABLE};
 use rayon::prelude::*;
 
 /// The scores of one scene, chunk by chunk; None where it shows nothing usable.
@@ -18,24 +18,23 @@ pub(crate) fn pixels(chunk: &Window) -> Points {
     Points { col_off: chunk.col_off, row_off: chunk.row_off, width: chunk.width, height: chunk.height, step: 1 }
 }
 
-/// A selected scene, its quality level and the chunks that it may win in.
+/// A selected scene, its quality levels and the chunks that it may win in.
 pub(crate) struct Wanted<'a> {
     pub(crate) index: usize,
-    pub(crate) candidate: &'a Candidate,
-    pub(crate) level: LevelRef,
+    pub(crate) scene: &'a Scene,
+    pub(crate) levels: &'a [LevelRef],
     pub(crate) chunks: Vec<usize>,
 }
 
 /// What arrives of one scene: its index, itself, the chunks that it may win in, its tiles.
-pub(crate) type Arrived = (usize, Scene, Vec<usize>, tiff::Result<Fetched>);
+pub(crate) type Arrived = (usize, Scene, Vec<usize>, FileResult<Vec<Fetched>>);
 
 /// Starts reading the quality of scenes.
 pub(crate) fn start_scores(wanted: Vec<Wanted<'_>>, chunks: &[Window], io: &Io<'_>) -> Flow<Arrived> {
     let jobs = wanted.into_iter().map(|wanted| {
         let points: Vec<Points> = wanted.chunks.iter().map(|&chunk| pixels(&chunks[chunk])).collect();
-        let tiles = tiles_at(&wanted.level, &points);
-        let (bytes, fetch) = (wanted.level.bytes(&tiles), wanted.level.fetch(tiles));
-        let (index, scene, eligible) = (wanted.index, wanted.candidate.scene.clone(), wanted.chunks);
+        let (bytes, fetch) = fetch_layers(wanted.levels, &points);
+        let (index, scene, eligible) = (wanted.index, wanted.scene.clone(), wanted.chunks);
         Job { bytes, fetch: async move { (index, scene, eligible, fetch.await) } }
     });
     io.start(Stage::Quality, jobs.collect())
@@ -50,19 +49,16 @@ pub(crate) fn read_scores(
 ) -> Result<()> {
     io.consume(flow, |(index, scene, eligible, fetched)| {
         let scores = fetched.and_then(|fetched| score(&scene, &fetched, chunks, &eligible));
-        keep(index, scores.map_err(|error| Failure { href: scene.quality_href.clone(), scene, error }))
+        keep(index, scores.map_err(|(href, error)| Failure { scene, href, error }))
     })
 }
 
-fn score(scene: &Scene, fetched: &Fetched, chunks: &[Window], eligible: &[usize]) -> tiff::Result<Scores> {
-    let decoded = fetched.decode_quality()?;
-    let (level, missing) = (&fetched.level, scene.collection.quality.missing());
+fn score(scene: &Scene, fetched: &[Fetched], chunks: &[Window], eligible: &[usize]) -> FileResult<Scores> {
+    let layers = Layers::decode(scene.collection.quality, fetched)?;
     let score_chunk = |&chunk: &usize| {
-        let points = pixels(&chunks[chunk]);
-        let positions = level.warp.positions(&points, &level.level().transform);
-        let wanted = vec![true; points.width * points.height];
-        let window = Footprint::Nearest.window(&positions, &wanted, level.tiling())?;
-        let scores = nearest(&decoded.patch(&window, missing), &positions, missing).map(|value| scene.score(value));
+        // Who decides winners does not care why a pixel cannot be used.
+        let usable = |score: u8| if score == UNUSABLE { NODATA } else { score };
+        let scores = layers.scores(&pixels(&chunks[chunk]))?.map(usable);
         scores.values().iter().any(|&score| score != NODATA).then_some((chunk, scores))
     };
     let mut scores: Scores = vec![None; chunks.len()];

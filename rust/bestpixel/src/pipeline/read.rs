@@ -9,7 +9,7 @@ use super::winners::{ChunkWinners, Winners};
 use super::{Result, Stage};
 use crate::raster::{Array, CHUNK_SIZE, Tiling, Transform, Window};
 use crate::resample::{Footprint, Points, bilinear};
-use crate::source::Scene;
+use crate::source::{MISSING_DN, Scene};
 use crate::tiff;
 use rayon::prelude::*;
 use std::collections::HashMap;
@@ -18,7 +18,8 @@ use std::collections::HashMap;
 #[derive(Debug, Clone)]
 pub(crate) struct Source {
     pub(crate) scene: Scene,
-    pub(crate) quality: LevelRef,
+    /// The layers of quality.
+    pub(crate) quality: Vec<LevelRef>,
     /// In the order of the requested bands.
     pub(crate) bands: Vec<LevelRef>,
 }
@@ -82,7 +83,7 @@ pub(crate) fn read_fresh(
         let source = &sources[scene];
         let earlier = earlier.remove(&(scene, band)).unwrap_or_default();
         let decoded =
-            fetched.and_then(|fetched| fetched.decode_reflectance(source.scene.collection.nodata, source.scene.offset));
+            fetched.and_then(|fetched| fetched.decode_reflectance(&source.scene.collection.scale, source.scene.offset));
         match decoded {
             Ok(mut decoded) => {
                 kept.pixels += decoded.pixels();
@@ -148,7 +149,6 @@ fn place(
     winners: &Winners,
     canvas: &mut Canvas,
 ) {
-    let nodata = source.scene.collection.nodata;
     let level = &source.bands[band];
     let rows = *canvas.window();
     let width = rows.width;
@@ -158,8 +158,8 @@ fn place(
             let Some(wanted) = wanted_of(scene, chunk) else { continue };
             let positions = level.warp.positions(&pixels(&chunk.window), &level.level().transform);
             let Some(window) = Footprint::Bilinear.window(&positions, &wanted, level.tiling()) else { continue };
-            let patch = decoded.patch(&window, nodata);
-            bilinear(&patch, &positions, nodata, &wanted, |row, col, value| {
+            let patch = decoded.patch(&window, MISSING_DN);
+            bilinear(&patch, &positions, MISSING_DN, &wanted, |row, col, value| {
                 strip[row * width + chunk.window.col_off + col] = value.unwrap_or(super::NODATA);
             });
         }

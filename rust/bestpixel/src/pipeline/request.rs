@@ -164,7 +164,7 @@ impl Request {
             let message = "disk_cache is not available yet";
             return Err(Error::new(Stage::Request, ErrorKind::NotAvailable, message));
         }
-        let endpoint = find_endpoint(&self.endpoint)?;
+        let endpoint = endpoint(&self.endpoint)?;
         let bbox = BBox::new(self.bbox)?;
         let grid = Grid::from_bbox(&bbox, self.output_crs(endpoint, &bbox), self.resolution)?;
         Ok(Checked {
@@ -182,18 +182,8 @@ impl Request {
         let (lon, lat) = bbox.centre();
         match (self.output_crs.as_str(), endpoint.native_grid) {
             ("utm", _) | ("native", NativeGrid::Utm) => Crs::utm(lon, lat),
+            ("native", NativeGrid::ModisSinusoidal) => Crs::modis_sinusoidal(),
             (text, _) => Crs::parse(text),
         }
     }
-}
-
-/// Endpoints of the contract that have no row yet, so that they are refused by another word than a typing error.
-const PLANNED: [&str; 4] = ["auto", "pc", "hls", "mcd43a4"];
-
-fn find_endpoint(name: &str) -> Result<&'static Endpoint> {
-    if PLANNED.contains(&name) {
-        let message = format!("endpoint {name:?} is not available yet; use \"earth-search\"");
-        return Err(Error::new(Stage::Request, ErrorKind::NotAvailable, message));
-    }
-    Ok(endpoint(name)?)
 }

@@ -6,7 +6,7 @@ use super::plan::FilePlan;
 use super::quality::{Arrived, Wanted, pixels, read_scores, start_scores};
 use super::read::{Kept, Source, read_fresh};
 use super::request::{Catalog, Checked};
-use super::scout::{Candidate, Failure, open_all, quality_level, scout};
+use super::scout::{Candidate, Failure, open_files, quality_levels, scout};
 use super::select::{Choice, Depth, select};
 use super::sink::{MemorySink, Sink, Tally};
 use super::stream::{Flow, Io};
@@ -20,7 +20,7 @@ use super::{
 use crate::fetch::{Fetcher, Options, redact};
 use crate::raster::{CHUNK_SIZE, Window};
 use crate::resample::Footprint;
-use crate::source::{Scene, Unusable};
+use crate::source::{PlanetaryComputer, Scene, Unusable};
 use crate::tiff::{self, Cog};
 use std::collections::{BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
@@ -137,7 +137,7 @@ impl<'a> Run<'a> {
         Self {
             checked,
             engine,
-            fetcher: Fetcher::new(options),
+            fetcher: Fetcher::new(options).with_signer(PlanetaryComputer::for_endpoint(checked.endpoint)),
             warps: Warps::new(checked.grid.clone()),
             windows: checked.grid.chunks(),
             skipped: Vec::new(),
@@ -174,7 +174,7 @@ impl<'a> Run<'a> {
     fn survey(&mut self, catalog: Catalog) -> Result<Survey> {
         let mut lap = self.started;
         self.report(0, 1, "catalog");
-        let (scenes, unusable) = find_scenes(self.checked, catalog)?;
+        let (scenes, unusable) = find_scenes(self.checked, catalog, &self.io())?;
         if let Some(first) = unusable.first().filter(|_| self.checked.request.on_error == OnError::Raise) {
             let message = format!("{}: {} {}", first.item, first.cause, first.href);
             return Err(Error::new(Stage::Catalog, ErrorKind::Catalog, message));
@@ -228,18 +228,12 @@ impl<'a> Run<'a> {
 
     /// Opens the reflectance of scenes; gives the first failure of each scene that cannot be opened.
     fn open_bands(&self, scenes: &[&Scene], opened: &mut HashMap<String, Vec<Arc<Cog>>>) -> Result<Vec<Failure>> {
-        let hrefs: Vec<String> = scenes.iter().flat_map(|scene| scene.band_hrefs.clone()).collect();
-        let mut cogs = open_all(&hrefs, &self.fetcher, &self.io(), Stage::Plan)?.into_iter();
+        let hrefs: Vec<&[String]> = scenes.iter().map(|scene| scene.band_hrefs.as_slice()).collect();
         let mut failures = Vec::new();
-        for scene in scenes {
-            let bands: Vec<tiff::Result<Arc<Cog>>> = cogs.by_ref().take(scene.band_hrefs.len()).collect();
-            let failed = bands.iter().position(tiff::Result::is_err);
-            match bands.into_iter().collect::<tiff::Result<Vec<_>>>() {
+        for (scene, files) in scenes.iter().zip(open_files(&hrefs, &self.fetcher, &self.io(), Stage::Plan)?) {
+            match files {
                 Ok(bands) => drop(opened.insert(scene.id.clone(), bands)),
-                Err(error) => {
-                    let href = scene.band_hrefs[failed.unwrap_or(0)].clone();
-                    failures.push(Failure { scene: (*scene).clone(), href, error });
-                }
+                Err((href, error)) => failures.push(Failure { scene: (*scene).clone(), href, error }),
             }
         }
         Ok(failures)
@@ -260,10 +254,14 @@ impl<'a> Run<'a> {
             let candidate = &candidates[index];
             let scene = candidate.scene.clone();
             let refuse = |error| Error::tiff(Stage::Plan, &scene.id, error);
-            let quality = quality_level(&scene, candidate.quality.clone(), resolution, resolution, &mut self.warps);
-            let bands = opened.get(&scene.id).into_iter().flatten();
-            let bands = bands.map(|cog| self.warps.level(cog.clone(), resolution)).collect::<tiff::Result<Vec<_>>>();
-            sources.push(Source { quality: quality.map_err(refuse)?, bands: bands.map_err(refuse)?, scene });
+            let quality = quality_levels(&scene, &candidate.quality, resolution, &mut self.warps);
+            let quality = quality.map_err(|(_, error)| refuse(error))?;
+            let level = |cog: &Arc<Cog>| match scene.collection.trusts_overviews(cog.nodata) {
+                true => self.warps.level(cog.clone(), resolution),
+                false => self.warps.full(cog.clone()),
+            };
+            let bands = opened.get(&scene.id).into_iter().flatten().map(level).collect::<tiff::Result<Vec<_>>>();
+            sources.push(Source { quality, bands: bands.map_err(refuse)?, scene });
             kept.push(candidate.clone());
         }
         // From here on scenes are counted among the selected ones.
@@ -285,13 +283,14 @@ impl<'a> Run<'a> {
             let chunks: Vec<_> =
                 self.eligible(survey, index).into_iter().map(|chunk| pixels(&self.windows[chunk])).collect();
             let scene = &source.scene;
-            let bands = scene.band_hrefs.iter().zip(&source.bands);
+            let (quality, bands) =
+                (scene.quality_hrefs.iter().zip(&source.quality), scene.band_hrefs.iter().zip(&source.bands));
             ScenePlan {
                 id: scene.id.clone(),
                 tile: scene.tile.clone(),
                 datetime: scene.datetime.clone(),
                 offset: scene.offset,
-                quality: FilePlan::new(&scene.quality_href, &source.quality, &chunks, Footprint::Nearest),
+                quality: quality.map(|(href, level)| FilePlan::new(href, level, &chunks, Footprint::Nearest)).collect(),
                 bands: bands.map(|(href, level)| FilePlan::new(href, level, &chunks, Footprint::Bilinear)).collect(),
             }
         };
@@ -304,7 +303,7 @@ impl<'a> Run<'a> {
         Plan {
             grid: self.checked.grid.clone(),
             band_names: self.checked.bands.clone(),
-            quality_bytes: scenes.iter().map(|scene| scene.quality.bytes).sum(),
+            quality_bytes: scenes.iter().flat_map(|scene| &scene.quality).map(|file| file.bytes).sum(),
             reflectance_bytes: scenes.iter().flat_map(|scene| &scene.bands).map(|band| band.bytes).sum(),
             chunks: self.windows.iter().zip(&survey.choices).map(chunk_plan).collect(),
             scenes,
@@ -353,10 +352,10 @@ impl<'a> Run<'a> {
 
     /// Starts reading the quality of the scenes that may win in a block.
     fn start_quality(&self, survey: &Survey, block: &Block) -> Flow<Arrived> {
-        let wanted = survey.candidates.iter().zip(&survey.sources).enumerate().map(|(index, (candidate, source))| {
+        let wanted = survey.sources.iter().enumerate().map(|(index, source)| {
             let eligible = self.eligible(survey, index);
             let chunks = (0..block.chunks.len()).filter(|&chunk| eligible.contains(&block.chunks[chunk]));
-            Wanted { index, candidate, level: source.quality.clone(), chunks: chunks.collect() }
+            Wanted { index, scene: &source.scene, levels: &source.quality, chunks: chunks.collect() }
         });
         start_scores(wanted.collect(), &self.block_windows(block), &self.io())
     }

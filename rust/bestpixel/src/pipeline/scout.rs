@@ -1,14 +1,15 @@
 //! Scenes go in, candidates come out: for each chunk which coarse cells a scene observes and which are clear (rule S1).
 
 use super::error::causes;
+use super::layers::{FileResult, Layers, fetch_layers};
 use super::mask::Mask;
 use super::stream::{Io, Job};
 use super::tiles::{Fetched, LevelRef, Warps};
 use super::{Result, Stage};
 use crate::fetch::Fetcher;
 use crate::raster::{Grid, Window};
-use crate::resample::{Footprint, Points, nearest};
-use crate::source::{CLEAR, Scene};
+use crate::resample::Points;
+use crate::source::{CLEAR, NODATA, Scene};
 use crate::tiff::{self, Cog};
 use rayon::prelude::*;
 use std::sync::Arc;
@@ -28,7 +29,8 @@ pub(crate) struct View {
 #[derive(Debug, Clone)]
 pub(crate) struct Candidate {
     pub(crate) scene: Scene,
-    pub(crate) quality: Arc<Cog>,
+    /// The layers of quality.
+    pub(crate) quality: Vec<Arc<Cog>>,
     /// One per chunk; None where the scene's raster does not reach it.
     pub(crate) views: Vec<Option<View>>,
 }
@@ -80,27 +82,26 @@ pub(crate) fn scout(
     warps: &mut Warps,
 ) -> Result<(Vec<Candidate>, Vec<Failure>)> {
     let points: Vec<Points> = grid.chunks().iter().map(|chunk| cells(chunk, scout_factor)).collect();
+    let pixel_size = grid.resolution * scout_factor as f64;
     let mut failures = Vec::new();
-    let hrefs: Vec<String> = scenes.iter().map(|scene| scene.quality_href.clone()).collect();
-    let opened = open_all(&hrefs, fetcher, io, Stage::Scout)?;
+    let hrefs: Vec<&[String]> = scenes.iter().map(|scene| scene.quality_hrefs.as_slice()).collect();
+    let opened = open_files(&hrefs, fetcher, io, Stage::Scout)?;
     let mut jobs = Vec::new();
     for (scene, opened) in scenes.into_iter().zip(opened) {
-        let pixel_size = grid.resolution * scout_factor as f64;
-        let level = opened.and_then(|cog| quality_level(&scene, cog, pixel_size, grid.resolution, warps));
-        match level {
-            Ok(level) => {
-                let tiles = tiles_at(&level, &points);
-                let (bytes, fetch) = (level.bytes(&tiles), level.fetch(tiles));
-                jobs.push(Job { bytes, fetch: async move { (scene, fetch.await) } });
+        let levels = opened.and_then(|cogs| Ok((quality_levels(&scene, &cogs, pixel_size, warps)?, cogs)));
+        match levels {
+            Ok((levels, cogs)) => {
+                let (bytes, fetch) = fetch_layers(&levels, &points);
+                jobs.push(Job { bytes, fetch: async move { (scene, cogs, fetch.await) } });
             }
-            Err(error) => failures.push(Failure { href: scene.quality_href.clone(), scene, error }),
+            Err((href, error)) => failures.push(Failure { scene, href, error }),
         }
     }
     let mut candidates = Vec::with_capacity(jobs.len());
-    io.stream(Stage::Scout, jobs, |(scene, fetched): (Scene, tiff::Result<Fetched>)| {
-        match fetched.and_then(|fetched| Ok((look(&scene, &fetched, &points)?, fetched.level.cog.clone()))) {
-            Ok((views, quality)) => candidates.push(Candidate { scene, quality, views }),
-            Err(error) => failures.push(Failure { href: scene.quality_href.clone(), scene, error }),
+    io.stream(Stage::Scout, jobs, |(scene, quality, fetched): (Scene, Vec<Arc<Cog>>, FileResult<Vec<Fetched>>)| {
+        match fetched.and_then(|fetched| look(&scene, &fetched, &points)) {
+            Ok(views) => candidates.push(Candidate { scene, quality, views }),
+            Err((href, error)) => failures.push(Failure { scene, href, error }),
         }
         Ok(())
     })?;
@@ -112,14 +113,15 @@ pub(crate) fn scout(
     Ok((candidates, failures))
 }
 
-/// Opens files, all at once; the results are in the order of the hrefs.
-pub(crate) fn open_all(
-    hrefs: &[String],
+/// Opens groups of files, all at once; gives of each group all files, or the first that cannot be opened.
+pub(crate) fn open_files(
+    groups: &[&[String]],
     fetcher: &Fetcher,
     io: &Io<'_>,
     stage: Stage,
-) -> Result<Vec<tiff::Result<Arc<Cog>>>> {
-    let job = |(index, href): (usize, &String)| {
+) -> Result<Vec<FileResult<Vec<Arc<Cog>>>>> {
+    let hrefs: Vec<&String> = groups.iter().copied().flatten().collect();
+    let job = |(index, href): (usize, &&String)| {
         let source = fetcher.open(href);
         Job { bytes: 0, fetch: async move { (index, open(source).await) } }
     };
@@ -128,57 +130,43 @@ pub(crate) fn open_all(
         opened[index] = Some(cog);
         Ok(())
     })?;
-    Ok(opened.into_iter().flatten().collect())
+    let mut opened = hrefs.iter().zip(opened.into_iter().flatten());
+    let all_of = |group: &&[String]| {
+        // Each group takes its own files, also behind one that failed.
+        let files: Vec<_> = opened.by_ref().take(group.len()).collect();
+        files.into_iter().map(|(href, cog)| cog.map_err(|error| ((*href).clone(), error))).collect()
+    };
+    Ok(groups.iter().map(all_of).collect())
 }
 
 async fn open(source: crate::fetch::Result<Arc<dyn crate::fetch::ByteSource>>) -> tiff::Result<Arc<Cog>> {
     Ok(Arc::new(Cog::open(source?).await?))
 }
 
-/// The level of a quality file: by rule L1 where its overviews hold classes, else the full image (rule L2).
-pub(crate) fn quality_level(
+/// The levels of quality files: by rule L1 where their overviews hold classes, else the full images (rule L2).
+pub(crate) fn quality_levels(
     scene: &Scene,
-    cog: Arc<Cog>,
+    cogs: &[Arc<Cog>],
     pixel_size: f64,
-    resolution: f64,
     warps: &mut Warps,
-) -> tiff::Result<LevelRef> {
-    let wanted = if scene.collection.has_quality_overviews { pixel_size } else { resolution.min(pixel_size) };
-    let mut level = warps.level(cog, wanted)?;
-    if !scene.collection.has_quality_overviews {
-        level.index = 0;
-    }
-    Ok(level)
-}
-
-/// The tiles of a level that hold the sample of any point.
-pub(crate) fn tiles_at(level: &LevelRef, points: &[Points]) -> Vec<usize> {
-    let mut marks = vec![false; level.tiling().count()];
-    for points in points {
-        let positions = level.warp.positions(points, &level.level().transform);
-        let wanted = vec![true; points.width * points.height];
-        Footprint::Nearest.mark_tiles(&positions, &wanted, level.tiling(), &mut marks);
-    }
-    (0..marks.len()).filter(|&tile| marks[tile]).collect()
+) -> FileResult<Vec<LevelRef>> {
+    let level = |cog: &Arc<Cog>| {
+        let has_overviews = scene.collection.has_quality_overviews;
+        let level = if has_overviews { warps.level(cog.clone(), pixel_size) } else { warps.full(cog.clone()) };
+        level.map_err(|error| (cog.source.name().to_owned(), error))
+    };
+    cogs.iter().map(level).collect()
 }
 
 /// What a scene shows in each chunk.
-fn look(scene: &Scene, fetched: &Fetched, points: &[Points]) -> tiff::Result<Vec<Option<View>>> {
-    let decoded = fetched.decode_quality()?;
-    let (level, missing) = (&fetched.level, scene.collection.quality.missing());
+fn look(scene: &Scene, fetched: &[Fetched], points: &[Points]) -> FileResult<Vec<Option<View>>> {
+    let layers = Layers::decode(scene.collection.quality, fetched)?;
     let view = |points: &Points| {
-        let positions = level.warp.positions(points, &level.level().transform);
-        let wanted = vec![true; points.width * points.height];
-        let window = Footprint::Nearest.window(&positions, &wanted, level.tiling())?;
-        let values = nearest(&decoded.patch(&window, missing), &positions, missing);
-        let tiling = level.tiling();
-        let is_inside =
-            |(x, y): (f64, f64)| (0.0..tiling.width as f64).contains(&x) && (0.0..tiling.height as f64).contains(&y);
-        let covered = (0..wanted.len()).map(|i| is_inside(positions.at(i / points.width, i % points.width)));
+        let scores = layers.scores(points)?;
         Some(View {
-            covered: Mask::collect(covered),
-            observed: Mask::collect(values.values().iter().map(|&value| value != missing)),
-            clear: Mask::collect(values.values().iter().map(|&value| scene.score(value) == CLEAR)),
+            covered: Mask::collect(layers.covered(points).into_iter()),
+            observed: Mask::collect(scores.values().iter().map(|&score| score != NODATA)),
+            clear: Mask::collect(scores.values().iter().map(|&score| score == CLEAR)),
         })
     };
     Ok(points.par_iter().map(view).collect())

@@ -2,6 +2,7 @@
 
 use crate::raster::{Array, Crs, Grid, Projection, Tiling, Window};
 use crate::resample::{Patch, Warp};
+use crate::source::{QualityKind, Scale};
 use crate::tiff::{self, Cog, CompressedTile, Error, Level, Samples, decode_tile, fetch_tiles};
 use rayon::prelude::*;
 use std::collections::HashMap;
@@ -43,12 +44,14 @@ pub(crate) struct Fetched {
 }
 
 impl Fetched {
-    /// Decodes all tiles on the pool that the caller runs in; `convert` gives the samples the wanted type.
+    /// Decodes all tiles on the pool that the caller runs in; `convert` gives the samples the wanted meaning. A sparse
+    /// tile holds the value that the file names for missing pixels, else `fill`.
     fn decode<T: Copy + Send>(
         &self,
+        fill: f64,
         convert: impl Fn(Samples) -> tiff::Result<Array<T>> + Sync,
     ) -> tiff::Result<Decoded<T>> {
-        let nodata = self.level.cog.nodata;
+        let nodata = self.level.cog.nodata.or(Some(fill));
         let decode = |tile: &CompressedTile| -> tiff::Result<(usize, Array<T>)> {
             Ok((tile.index, convert(decode_tile(self.level.level(), tile, nodata)?)?))
         };
@@ -58,28 +61,25 @@ impl Fetched {
         })
     }
 
-    /// Decodes classes.
-    pub(crate) fn decode_quality(&self) -> tiff::Result<Decoded<u8>> {
-        self.decode(|samples| match samples {
-            Samples::U8(values) => Ok(values),
-            Samples::U16(_) | Samples::I16(_) => Err(unsupported("quality samples of 16 bits")),
+    /// Decodes quality values into scores (rule W4).
+    pub(crate) fn decode_quality(&self, kind: QualityKind) -> tiff::Result<Decoded<u8>> {
+        self.decode(f64::from(kind.missing()), |samples| match samples {
+            Samples::U8(values) => Ok(values.map(|value| kind.score(u16::from(value)))),
+            Samples::U16(values) => Ok(values.map(|value| kind.score(value))),
+            Samples::I16(_) => Err(unsupported("signed quality samples")),
         })
     }
 
-    /// Decodes reflectance and takes out the offset: `max(DN - offset, 1)` where DN is not nodata (rule V4).
-    pub(crate) fn decode_reflectance(&self, nodata: u16, offset: u16) -> tiff::Result<Decoded<u16>> {
-        self.decode(|samples| {
-            let mut values = match samples {
-                Samples::U16(values) => values,
-                Samples::U8(values) => values.map(u16::from),
-                Samples::I16(_) => return Err(unsupported("signed reflectance samples")),
-            };
-            if offset > 0 {
-                for value in values.values_mut().iter_mut().filter(|value| **value != nodata) {
-                    *value = value.saturating_sub(offset).max(1);
-                }
-            }
-            Ok(values)
+    /// Decodes reflectance into DN, [`crate::source::MISSING_DN`] where there is none, and takes out the offset
+    /// (rules V3 and V4).
+    pub(crate) fn decode_reflectance(&self, scale: &Scale, offset: u16) -> tiff::Result<Decoded<u16>> {
+        let dn = |sample: i32| scale.to_dn(sample, offset);
+        self.decode(f64::from(scale.fill), |samples| {
+            Ok(match samples {
+                Samples::U16(values) => values.map(|value| dn(i32::from(value))),
+                Samples::U8(values) => values.map(|value| dn(i32::from(value))),
+                Samples::I16(values) => values.map(|value| dn(i32::from(value))),
+            })
         })
     }
 }
@@ -159,6 +159,15 @@ impl Warps {
         let warp = Arc::new(Warp::new(&self.grid, projection.as_ref(), 0.01 * 2f64.powi(power), MARGIN));
         self.warps.insert(key, warp.clone());
         Ok(warp)
+    }
+
+    /// The full image of a file.
+    ///
+    /// # Errors
+    /// As [`Warps::level`].
+    pub(crate) fn full(&mut self, cog: Arc<Cog>) -> tiff::Result<LevelRef> {
+        // No level is fine enough: the full image it is.
+        self.level(cog, 0.0)
     }
 
     /// The level of a file that serves output pixels of `pixel_size` (in units of the grid), by rule L1.

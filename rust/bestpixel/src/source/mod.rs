@@ -5,13 +5,19 @@
 mod duplicates;
 mod endpoints;
 mod error;
+mod naming;
 mod offset;
 mod quality;
+mod scale;
 mod scene;
+mod sign;
 
 pub use duplicates::drop_duplicates;
-pub use endpoints::{Collection, ENDPOINTS, Endpoint, NativeGrid, endpoint};
+pub use endpoints::{Collection, ENDPOINTS, Endpoint, NativeGrid, Overviews, QualityAssets, Signing, endpoint};
 pub use error::{Error, Result};
+pub use naming::{DateRule, DuplicateRule, TileRule};
 pub use offset::OffsetRule;
-pub use quality::{CLEAR, NODATA, QualityKind};
+pub use quality::{CLEAR, NODATA, QualityKind, UNUSABLE};
+pub use scale::{MISSING_DN, Scale};
 pub use scene::{Scene, Unusable};
+pub use sign::PlanetaryComputer;

@@ -1,6 +1,6 @@
 //! An item and its row of the table go in, a scene comes out: what to read and what it means.
 
-use super::{Collection, NODATA};
+use super::Collection;
 use crate::stac::Item;
 use serde::{Deserialize, Serialize};
 
@@ -11,19 +11,19 @@ pub struct Scene {
     pub id: String,
     /// The row of the table that it belongs to.
     pub collection: &'static Collection,
-    /// MGRS tile, zone with two digits.
+    /// Its tile: MGRS with two digits for the zone, h/v of MODIS, path and row of Landsat.
     pub tile: String,
     /// Platform, lower case.
     pub platform: String,
-    /// Acquisition time, RFC 3339.
+    /// Acquisition time, RFC 3339; of MODIS the nominal day.
     pub datetime: String,
     /// To be subtracted from reflectance.
     pub offset: u16,
-    /// Where quality lies.
-    pub quality_href: String,
+    /// Where quality lies: one layer, or one for each requested band.
+    pub quality_hrefs: Vec<String>,
     /// Where the requested bands lie, in their order.
     pub band_hrefs: Vec<String>,
-    /// Sensing start of the datastrip, baseline, generation time and sequence, for duplicates.
+    /// For duplicates.
     pub(crate) version: Version,
 }
 
@@ -33,7 +33,8 @@ pub(crate) struct Version {
     pub(crate) baseline: f64,
     pub(crate) generation_time: String,
     pub(crate) sequence: f64,
-    pub(crate) sensing_start: Option<String>,
+    /// Equal in all versions of one observation of one tile.
+    pub(crate) key: Option<String>,
 }
 
 /// Why an item cannot be used: nothing is dropped without a word.
@@ -68,49 +69,32 @@ impl Scene {
                 collection.asset(band).ok_or_else(|| unusable("", format!("{} has no band {band:?}", collection.id)));
             href(asset?)
         };
-        let datetime = item.datetime().ok_or_else(|| unusable("", "it has no datetime".to_owned()))?;
-        let (tile_property, prefix) = collection.tile;
-        let tile = item.text(tile_property).ok_or_else(|| unusable("", format!("it has no {tile_property}")))?;
+        let lacking = |cause: String| unusable("", cause);
+        let datetime = collection.date.time(item).ok_or_else(|| lacking("it has no datetime".to_owned()))?;
         Ok(Self {
             id: item.id.clone(),
             collection,
-            tile: pad_zone(tile.strip_prefix(prefix).unwrap_or(tile)),
+            tile: collection.tile.tile(item).map_err(lacking)?,
             platform: item.text("platform").unwrap_or_default().to_lowercase(),
-            datetime: datetime.to_owned(),
+            datetime,
             offset: collection.offset.offset(item),
-            quality_href: href(collection.quality_asset)?,
+            quality_hrefs: collection.quality_assets(bands).into_iter().map(href).collect::<Result<_, _>>()?,
             band_hrefs: bands.iter().map(band_href).collect::<Result<_, _>>()?,
-            version: Version::of(item),
+            version: Version::of(item, collection),
         })
-    }
-
-    /// The score of a quality value.
-    #[inline]
-    pub fn score(&self, value: u8) -> u8 {
-        if value == self.collection.quality.missing() { NODATA } else { self.collection.quality.score(value) }
     }
 }
 
 impl Version {
-    fn of(item: &Item) -> Self {
+    fn of(item: &Item, collection: &Collection) -> Self {
+        let (key, generation_time) = collection.duplicates.key(item).unzip();
         Self {
             baseline: item.number("s2:processing_baseline").unwrap_or(0.0),
-            generation_time: item.text("s2:generation_time").unwrap_or_default().to_owned(),
+            generation_time: generation_time.unwrap_or_default(),
             sequence: item.number("s2:sequence").unwrap_or(0.0),
-            sensing_start: item.text("s2:datastrip_id").and_then(sensing_start),
+            key,
         }
     }
-}
-
-/// `..._S20230815T095630_N05.09` -> `20230815T095630`.
-fn sensing_start(datastrip: &str) -> Option<String> {
-    let is_start = |part: &&str| part.len() == 16 && part.starts_with('S') && part.as_bytes()[9] == b'T';
-    datastrip.split('_').find(is_start).map(|part| part[1..].to_owned())
-}
-
-/// MGRS tiles of zones 1 to 9 come with and without the leading zero.
-fn pad_zone(tile: &str) -> String {
-    if tile.bytes().take_while(u8::is_ascii_digit).count() == 1 { format!("0{tile}") } else { tile.to_owned() }
 }
 
 /// Why an asset is no TIFF over http(s) or file, or None where it is one.
@@ -131,19 +115,6 @@ fn unreadable(href: &str, media_type: Option<&str>) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn zones_have_two_digits() {
-        assert_eq!((pad_zone("1WCQ"), pad_zone("33TWL")), ("01WCQ".to_owned(), "33TWL".to_owned()));
-    }
-
-    #[test]
-    fn sensing_starts_survive_reprocessing() {
-        let start = |text| sensing_start(text).unwrap();
-        assert_eq!(start("S2A_OPER_MSI_L2A_DS_2APS_20230815T155057_S20230815T095630_N05.09"), "20230815T095630");
-        assert_eq!(start("S2B_OPER_MSI_L2A_DS_S2RP_20230624T053545_S20200401T175716_N05.00"), "20200401T175716");
-        assert_eq!(sensing_start("something else"), None);
-    }
 
     #[test]
     fn only_tiffs_that_can_be_read() {

@@ -39,4 +39,44 @@ pub enum Error {
         /// What was found instead.
         reason: String,
     },
+    /// Not a URL.
+    #[error("catalog {url}: not a valid URL")]
+    Url {
+        /// As given.
+        url: String,
+        /// Why not.
+        source: url::ParseError,
+    },
+    /// The HTTP client could not be made.
+    #[error("the HTTP client cannot be set up")]
+    Client {
+        /// Why not.
+        source: reqwest::Error,
+    },
+    /// The request failed before a whole answer had arrived.
+    #[error("{url}: the request failed")]
+    Transport {
+        /// Where to.
+        url: String,
+        /// The HTTP client's reason, without its URL.
+        source: reqwest::Error,
+    },
+    /// The server has refused.
+    #[error("{url}: HTTP status {status}: {words}")]
+    Refused {
+        /// Where.
+        url: String,
+        /// The status code.
+        status: u16,
+        /// What the server says of it.
+        words: String,
+    },
+    /// The pages of a search do not end.
+    #[error("{url}: the link to the next page leads in a circle, after {pages} pages")]
+    Loop {
+        /// Where.
+        url: String,
+        /// Pages read.
+        pages: usize,
+    },
 }

@@ -50,6 +50,19 @@ impl Interval {
         let Ok(time) = time.parse::<Timestamp>() else { return false };
         self.start.is_none_or(|start| start <= time) && self.end.is_none_or(|end| time < end)
     }
+
+    /// As STAC APIs take it: both ends inclusive and in full. A bare date would lose its last day at the Planetary
+    /// Computer and is refused by Element84.
+    pub fn to_rfc3339(&self) -> String {
+        let last = |end: Timestamp| {
+            let last = end.checked_sub(jiff::SignedDuration::from_nanos(1)).unwrap_or(end);
+            // Milliseconds are what every server reads; the end of a day is a whole second less one nanosecond.
+            if end.subsec_nanosecond() == 0 { format!("{last:.3}") } else { last.to_string() }
+        };
+        let open = || "..".to_owned();
+        let start = self.start.map_or_else(open, |start| start.to_string());
+        format!("{start}/{}", self.end.map_or_else(open, last))
+    }
 }
 
 /// First instant, and the first instant after.
@@ -89,6 +102,16 @@ mod tests {
         assert!(inside("2024-07-01/..", "2031-01-01T00:00:00Z") && !inside("2024-07-01/..", "2024-06-30T00:00:00Z"));
         assert!(inside("2024-06/2024-07", "2024-07-31T10:00:00Z"));
         assert!(inside("2024-07-01T10:00:00Z/2024-07-01T12:00:00+01:00", "2024-07-01T11:00:00Z"));
+    }
+
+    #[test]
+    fn servers_get_whole_days_and_exact_times() {
+        let sent = |text| Interval::parse(text).unwrap().to_rfc3339();
+        assert_eq!(sent("2024-02"), "2024-02-01T00:00:00Z/2024-02-29T23:59:59.999Z");
+        assert_eq!(sent("2024-07-01/.."), "2024-07-01T00:00:00Z/..");
+        assert_eq!(sent("../2024"), "../2024-12-31T23:59:59.999Z");
+        assert_eq!(sent("2024-07-01T10:00:00.5Z"), "2024-07-01T10:00:00.5Z/2024-07-01T10:00:00.5Z");
+        assert_eq!(sent("2024-07-01T10:00:00+02:00/2024-07-01T12:00:00Z"), "2024-07-01T08:00:00Z/2024-07-01T12:00:00Z");
     }
 
     #[test]

@@ -55,6 +55,13 @@ impl Item {
         self.properties.get(name).and_then(Value::as_bool)
     }
 
+    /// The EPSG code that the item names: a hint, the file's own keys decide (rule G2). `proj:epsg` is a number or null,
+    /// `proj:code` of projection 2.0 a text, "EPSG:None" among them.
+    pub fn epsg(&self) -> Option<u32> {
+        let code = self.text("proj:code").and_then(|code| code.strip_prefix("EPSG:")?.parse().ok());
+        code.or_else(|| self.number("proj:epsg").map(|code| code as u32))
+    }
+
     /// The acquisition time in RFC 3339; the start of the interval where `datetime` is null.
     pub fn datetime(&self) -> Option<&str> {
         self.text("datetime").or_else(|| self.text("start_datetime"))

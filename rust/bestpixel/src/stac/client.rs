@@ -1,0 +1,110 @@
+//! A search goes in, all items that a STAC API has for it come out, page by page.
+
+use super::{ApiClient, Call, Error, Item, Result, Search};
+use reqwest::Method;
+use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
+use serde_json::{Map, Value};
+use std::collections::HashSet;
+use std::fmt::Write;
+
+/// A search that takes more pages than this asks for too much, or the server leads on for ever.
+const MAX_PAGES: usize = 10_000;
+
+/// What a search has found.
+#[derive(Debug, Default)]
+pub struct Found {
+    /// The items, in the server's order, each once.
+    pub items: Vec<Item>,
+    /// Id (as far as there is one) of what is no item, and why not.
+    pub broken: Vec<(String, String)>,
+}
+
+/// Everything that an API has for some searches (a box across the antimeridian makes two).
+///
+/// # Errors
+/// Those of [`ApiClient::call`], [`Error::NotItems`] where an answer is no page of items, [`Error::Loop`].
+pub async fn find_items(client: &ApiClient, api: &str, searches: &[Search]) -> Result<Found> {
+    let mut found = Found::default();
+    let mut ids = HashSet::new();
+    for search in searches {
+        let first = search.first_call(api)?;
+        let mut seen = HashSet::new();
+        let mut next = Some(first.clone());
+        while let Some(call) = next {
+            let url = crate::fetch::redact(call.url.as_str());
+            let is_new = seen.insert((call.url.to_string(), call.body.as_ref().map(Value::to_string)));
+            if !is_new || seen.len() > MAX_PAGES {
+                return Err(Error::Loop { url, pages: seen.len() });
+            }
+            let page = client.call(&call).await?.json;
+            next = next_call(&page, &first, &call)?;
+            take_items(page, &url, &mut ids, &mut found)?;
+        }
+    }
+    Ok(found)
+}
+
+/// Moves a page's items to what has been found; an item that two pages or searches hold is taken once.
+fn take_items(page: Value, url: &str, ids: &mut HashSet<(Option<String>, String)>, found: &mut Found) -> Result<()> {
+    let features = match page {
+        Value::Object(mut page) => page.remove("features"),
+        _ => None,
+    };
+    let Some(Value::Array(features)) = features else {
+        let reason = "the answer to the search is no page of items".to_owned();
+        return Err(Error::NotItems { path: url.to_owned(), reason });
+    };
+    for feature in features {
+        let id = feature.get("id").and_then(Value::as_str).unwrap_or("an item without an id").to_owned();
+        match serde_json::from_value::<Item>(feature) {
+            Ok(item) => {
+                if ids.insert((item.collection.clone(), id)) {
+                    found.items.push(item);
+                }
+            }
+            Err(error) => found.broken.push((id, error.to_string())),
+        }
+    }
+    Ok(())
+}
+
+/// The request that a page's link `next` describes, or None on the last page.
+fn next_call(page: &Value, first: &Call, current: &Call) -> Result<Option<Call>> {
+    let links = page.get("links").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
+    let Some(link) = links.iter().find(|link| link.get("rel").and_then(Value::as_str) == Some("next")) else {
+        return Ok(None);
+    };
+    let broken = |reason: &str| {
+        let mut text = reason.to_owned();
+        let _ = write!(text, ": the link to the next page cannot be followed");
+        Error::NotItems { path: crate::fetch::redact(current.url.as_str()), reason: text }
+    };
+    let href = link.get("href").and_then(Value::as_str).ok_or_else(|| broken("it has no href"))?;
+    let url = current.url.join(href).map_err(|_| broken("its href is no URL"))?;
+    let is_post = link.get("method").and_then(Value::as_str).is_some_and(|method| method.eq_ignore_ascii_case("POST"));
+    if !is_post {
+        return Ok(Some(Call { headers: headers(link), ..Call::get(url) }));
+    }
+    let body = body(link, first.body.as_ref());
+    Ok(Some(Call { method: Method::POST, url, headers: headers(link), body }))
+}
+
+/// What to POST: the link's body alone, or where `merge` says so on top of the first request's. A link without a body
+/// means the first request's.
+fn body(link: &Value, first: Option<&Value>) -> Option<Value> {
+    let Some(own) = link.get("body").and_then(Value::as_object) else { return first.cloned() };
+    let is_merged = link.get("merge").and_then(Value::as_bool) == Some(true);
+    let mut body = first.and_then(Value::as_object).filter(|_| is_merged).cloned().unwrap_or_else(Map::new);
+    body.extend(own.clone());
+    Some(Value::Object(body))
+}
+
+/// The headers that a link wants; what is no header is passed over.
+fn headers(link: &Value) -> HeaderMap {
+    let wanted = link.get("headers").and_then(Value::as_object).into_iter().flatten();
+    let header = |(name, value): (&String, &Value)| {
+        let value = HeaderValue::from_str(value.as_str()?).ok()?;
+        Some((HeaderName::try_from(name.as_str()).ok()?, value))
+    };
+    wanted.filter_map(header).collect()
+}
