@@ -305,16 +305,6 @@ def test_what_passes_the_checks_is_sound(bbox: list[float], resolution: float, t
     assert json.loads(request.to_json())["bbox"] == list(request.bbox)
 
 
-@pytest.mark.parametrize(
-    "changes",
-    [{"endpoint": "pc"}, {"endpoint": "hls"}, {"catalog": None}, {"catalog": "https://example.com/v1"}],
-)
-def test_what_is_not_there_yet_is_refused(options: dict[str, Any], changes: dict[str, Any]) -> None:
-    """No silence and no network: an error says so."""
-    with pytest.raises(NotImplementedError, match="yet"):
-        bp.build_composite(**{**options, **changes})
-
-
 def test_disk_cache_is_refused_for_now(options: dict[str, Any], tmp_path: Path) -> None:
     """A folder that would not be used must not be asked for."""
     with pytest.raises(NotImplementedError, match="yet"):

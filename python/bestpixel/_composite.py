@@ -61,8 +61,9 @@ def build_composite(  # noqa: PLR0913  the published arguments
     the area, each pixel is given to the best observation by quality, and only the file tiles in which a scene wins a
     pixel are read.
 
-    This version reads catalogues from files, folders and memory (`catalog`) and knows the endpoint `earth-search`;
-    what it cannot do yet it refuses with a `NotImplementedError`.
+    Files of the Planetary Computer are signed with its tokens, just before they are read. The environment variables
+    PC_SDK_SUBSCRIPTION_KEY and PC_SDK_SAS_URL are honoured. What this version cannot do yet (`disk_cache`) it refuses
+    with a `NotImplementedError`.
 
     Args:
         bbox: West, south, east, north in degrees (WGS 84). West > east crosses the antimeridian.
@@ -70,17 +71,20 @@ def build_composite(  # noqa: PLR0913  the published arguments
             a pair of those. Both ends belong to it. Times without a zone are UTC.
         resolution: Side of an output pixel in units of the output's coordinate reference system (metres for UTM).
         top_k: How many scenes compete for each chunk of 512 x 512 pixels, for each tile that the chunk needs.
-        max_cloud_cover: Scenes whose catalogue entry states more cloud are passed over, in per cent, 0 to 100.
+        max_cloud_cover: Scenes whose catalogue entry states more cloud are passed over, in per cent, 0 to 100. Has no
+            effect on `mcd43a4`, whose entries do not tell.
         concurrency: Requests in flight at most.
-        endpoint: Whose files these are: `"pc"` (Planetary Computer Sentinel-2), `"earth-search"` (Element84
-            Sentinel-2), `"hls"`, `"mcd43a4"`, or `"auto"`: `earth-search` where AWS_REGION starts with `us-`, else
-            `pc`.
+        endpoint: Whose files these are. `"pc"`: Sentinel-2 L2A of the Planetary Computer, 12 bands.
+            `"earth-search"`: Sentinel-2 L2A of Element84, 12 bands. `"hls"`: HLS v2 of Landsat and Sentinel-2 as one
+            pool, 7 bands. `"mcd43a4"`: MODIS MCD43A4 v061, 6 bands, dated by its nominal day. `"earth-search-c1"`:
+            Element84's Collection 1. `"landsat"`: Landsat Collection 2 Level 2, 7 bands. `"auto"`: `earth-search` where
+            AWS_REGION starts with `us-`, else `pc`.
         disk_cache: Folder that keeps what was fetched for later calls. None keeps nothing.
         scout_factor: Side of a scouting cell in output pixels.
         bands: Names from coastal, blue, green, red, rededge1, rededge2, rededge3, nir, nir08, nir09, swir16 and swir22
             in the order wanted. None takes all that the endpoint has.
-        output_crs: `"native"` (the endpoint's own: the area's UTM zone for Sentinel-2), `"utm"`, or anything that PROJ
-            understands, such as `"EPSG:3035"`.
+        output_crs: `"native"` (the endpoint's own: the sinusoidal grid for `mcd43a4`, else the area's UTM zone), `"utm"`, or
+            anything that PROJ understands, such as `"EPSG:3035"`.
         coverage_target: Above 0 and below 1: add scenes to a chunk until they see this share of its reachable area
             clearly, at least `min_k` and at most `max_k` of them. 0 takes `top_k` scenes.
         min_k: Scenes taken at least where `coverage_target` is set.

@@ -21,7 +21,7 @@ NODATA = 65535
 REFLECTANCE_SCALE = 1e-4
 """Reflectance of one step of a band's integers."""
 
-Endpoint = Literal["auto", "pc", "earth-search", "hls", "mcd43a4"]
+Endpoint = Literal["auto", "pc", "earth-search", "hls", "mcd43a4", "earth-search-c1", "landsat"]
 OnError = Literal["skip", "raise"]
 
 BBox = Union[Sequence[float], npt.NDArray[np.floating[Any]]]

@@ -25,11 +25,13 @@ pub(crate) struct Args {
     /// Side of an output pixel, in metres (units of the output CRS).
     #[arg(long, default_value_t = 60.0)]
     resolution: f64,
-    /// Where scenes come from: earth-search.
+    /// Where scenes come from: pc, earth-search, hls, mcd43a4, earth-search-c1, landsat, or auto (earth-search where
+    /// `AWS_REGION` starts with us-, else pc).
     #[arg(long, default_value = "auto")]
     endpoint: String,
-    /// Items to use instead of the endpoint's STAC API: an Item, `ItemCollection` or NDJSON file, or a folder of them.
-    #[arg(long, value_name = "PATH")]
+    /// Items to use instead of the endpoint's STAC API: an Item, `ItemCollection` or NDJSON file, a folder of them, or
+    /// the URL of another STAC API.
+    #[arg(long, value_name = "PATH|URL")]
     catalog: Option<String>,
     /// Bands, with commas between; all of the endpoint's where none are given.
     #[arg(long, value_delimiter = ',', num_args = 1..)]

@@ -11,6 +11,8 @@ mod quality;
 mod scale;
 mod scene;
 mod sign;
+#[cfg(test)]
+mod tests;
 
 pub use duplicates::drop_duplicates;
 pub use endpoints::{Collection, ENDPOINTS, Endpoint, NativeGrid, Overviews, QualityAssets, Signing, endpoint};

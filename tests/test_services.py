@@ -1,0 +1,215 @@
+"""The endpoints through `catalog=URL`: search, tokens and blobs by a stand-in on this machine."""
+
+from __future__ import annotations
+
+import copy
+import json
+import time
+from typing import TYPE_CHECKING, Any
+
+import layouts
+import numpy as np
+import pytest
+from layouts import box_of
+from stac_server import Item, Standin
+
+import bestpixel as bp
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+SHAPE = (40, 48)
+ORIGIN = (499_980.0, 5_100_000.0)
+BOX = box_of((500_100.0, 5_099_000.0, 501_200.0, 5_099_800.0), "EPSG:32633")
+ASK: dict[str, Any] = {"bbox": BOX, "datetime": "2024-07-01/2024-07-31", "resolution": 30.0, "bands": ["red"]}
+ACCOUNT = "http://standin.blob.core.windows.net/box"
+
+
+def scene(folder: Path, layout: str, name: str, day: str, value: int, **properties: object) -> Item:
+    """A scene of one value, clear everywhere; its files are `NAME/KEY.tif` below `folder`."""
+    keys = {
+        "pc": ("B04", "SCL", 4),
+        "earth-search": ("red", "scl", 4),
+        "mcd43a4": ("Nadir_Reflectance_Band1", "BRDF_Albedo_Band_Mandatory_Quality_Band1", 0),
+    }
+    band, quality, clear = keys[layout]
+    assets = {band: np.full(SHAPE, value), quality: np.full(SHAPE, clear)}
+    told = {
+        "datetime": f"{day}T10:00:00Z", "platform": "Sentinel-2A", "eo:cloud_cover": 10, "s2:mgrs_tile": "33TWL",
+        "grid:code": "MGRS-33TWL", "s2:processing_baseline": "02.14",
+    }  # fmt: skip
+    drawn = layouts.Scene(layout, name, assets, frozenset([quality]), origin=ORIGIN, properties={**told, **properties})
+    return layouts.write(folder, drawn)
+
+
+def served(items: list[Item], folder: Path, root: str) -> list[Item]:
+    """The same items with hrefs below another root."""
+    moved = copy.deepcopy(items)
+    for item in moved:
+        for asset in item["assets"].values():
+            asset["href"] = asset["href"].replace(str(folder), root)
+    return moved
+
+
+@pytest.fixture
+def standin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Standin]:
+    """A stand-in for everything, which blob hosts are reached through."""
+    with Standin(folder=tmp_path) as server:
+        monkeypatch.setenv("http_proxy", server.root)
+        monkeypatch.setenv("no_proxy", "127.0.0.1")
+        monkeypatch.setenv("PC_SDK_SAS_URL", f"{server.root}/sas/token")
+        monkeypatch.setenv("PC_SDK_SUBSCRIPTION_KEY", "my-key")
+        yield server
+
+
+def pc_items(folder: Path, standin: Standin, count: int = 5) -> list[Item]:
+    """Scenes of the Planetary Computer in blob storage, the last one brightest."""
+    items = [scene(folder, "pc", f"s{i}", f"2024-07-{10 + i}", 1000 + i) for i in range(count)]
+    standin.items = served(items, folder, ACCOUNT)
+    return items
+
+
+def test_planetary_computer_from_search_to_pixels(standin: Standin, tmp_path: Path) -> None:
+    """Three pages, one token for all files, the key in a header, and no secret in anything that comes out."""
+    local = pc_items(tmp_path, standin)
+    out = bp.build_composite(endpoint="pc", catalog=f"{standin.root}/v1", **ASK)
+    same = bp.build_composite(endpoint="pc", catalog=local, **ASK)
+    assert (out["bands"]["red"] == 1004).all()
+    assert (same["bands"]["red"] == 1004).all()
+    assert out["source_ids"] == same["source_ids"]
+    assert [search.status for search in standin.searches] == [200, 200, 200]
+    assert len(standin.sas) == 1
+    assert standin.sas[0].target == "/sas/token/standin/box"
+    assert standin.sas[0].headers["ocp-apim-subscription-key"] == "my-key"
+    assert standin.blobs
+    assert {entry.status for entry in standin.blobs} == {206}
+    plan = bp.plan_composite(endpoint="pc", catalog=f"{standin.root}/v1", **ASK)
+    told = json.dumps(plan) + repr(out) + json.dumps({k: out[k] for k in ("sources", "skipped", "timings")})
+    assert "secret" not in told
+    assert "sig=" not in told
+    out.save(tmp_path / "saved")
+    assert "secret" not in (tmp_path / "saved" / "composite.json").read_text()
+
+
+def test_the_search_that_is_sent(standin: Standin, tmp_path: Path) -> None:
+    """Whole days in RFC 3339, one box, a cloud filter, the page size of the provider."""
+    pc_items(tmp_path, standin)
+    bp.build_composite(endpoint="pc", catalog=standin.root + "/v1/", max_cloud_cover=40, **ASK)
+    body = standin.searches[0].body
+    assert body == {
+        "collections": ["sentinel-2-l2a"],
+        "bbox": pytest.approx(list(BOX)),
+        "datetime": "2024-07-01T00:00:00Z/2024-07-31T23:59:59.999Z",
+        "limit": 250,
+        "query": {"eo:cloud_cover": {"lte": 40.0}},
+    }
+
+
+def test_tokens_that_run_out_are_renewed(standin: Standin, tmp_path: Path) -> None:
+    """A token of two seconds serves one call; the next one, later, gets another. Nothing is refused on the way."""
+    pc_items(tmp_path, standin, 2)
+    standin.token_life_s = 2.0
+    for _ in range(2):
+        bp.build_composite(endpoint="pc", catalog=f"{standin.root}/v1", **ASK)
+        time.sleep(1.2)
+    assert {entry.status for entry in standin.blobs} == {206}
+    assert len(standin.sas) >= 2
+
+
+def test_a_refused_token_is_replaced_once(standin: Standin, tmp_path: Path) -> None:
+    """403 for a token before its time: one new token, and the composite is whole."""
+    pc_items(tmp_path, standin, 3)
+    standin.revoked = {"st=x&place=standin-box&sig=secret0"}
+    out = bp.build_composite(endpoint="pc", catalog=f"{standin.root}/v1", on_error="raise", **ASK)
+    assert (out["bands"]["red"] == 1002).all()
+    assert len(standin.sas) == 2
+
+
+def test_a_refusal_that_stays_ends_without_a_storm(standin: Standin, tmp_path: Path) -> None:
+    """Every token is refused: two tries for a file, and an error that names neither token nor key."""
+    pc_items(tmp_path, standin, 1)
+    standin.revoked = {f"st=x&place=standin-box&sig=secret{n}" for n in range(99)}
+    with pytest.raises(bp.ReadError, match="403") as caught:
+        bp.build_composite(endpoint="pc", catalog=f"{standin.root}/v1", on_error="raise", **ASK)
+    assert "sig" not in str(caught.value)
+    assert "my-key" not in str(caught.value)
+    assert len(standin.blobs) == 2
+
+
+def test_unsigned_blobs_are_refused_and_named(standin: Standin, tmp_path: Path) -> None:
+    """An endpoint that signs nothing gets 409 from blob storage: not retried, named."""
+    items = [scene(tmp_path, "earth-search", "s", "2024-07-10", 1000)]
+    standin.items = served(items, tmp_path, ACCOUNT)
+    with pytest.raises(bp.ReadError, match="409"):
+        bp.build_composite(endpoint="earth-search", catalog=f"{standin.root}/v1", on_error="raise", **ASK)
+    assert len(standin.blobs) == 1
+    assert not standin.sas
+
+
+def test_element84_throttles_and_leads_on(standin: Standin, tmp_path: Path) -> None:
+    """429 and the 403 that means "later" are waited out; the other form of `next` is followed; clouds are filtered."""
+    standin.dialect = "element84"
+    clouds = {f"s{i}": 20 * i for i in range(5)}
+    items = [
+        scene(tmp_path, "earth-search", name, f"2024-07-1{i}", 1000 + i, **{"eo:cloud_cover": clouds[name]})
+        for i, name in enumerate(clouds)
+    ]
+    standin.items = served(items, tmp_path, f"{standin.root}/files")
+    standin.refusals = [(429, "later"), (403, '{"message":"Forbidden"}')]
+    out = bp.build_composite(endpoint="earth-search", catalog=f"{standin.root}/v1", max_cloud_cover=70, **ASK)
+    assert (out["bands"]["red"] == 1003).all()
+    assert [search.status for search in standin.searches] == [429, 403, 200, 200]
+    assert standin.searches[0].body["limit"] == 100
+    assert standin.searches[3].body["next"] == "2,s1"
+    assert not standin.sas
+
+
+def test_modis_is_never_asked_about_clouds(standin: Standin, tmp_path: Path) -> None:
+    """Items have no cloud cover; the search finds more than the month, and the nominal day decides."""
+    june, july = (
+        scene(
+            tmp_path, "mcd43a4", f"MCD43A4.A2024{day}.h19v04.061", "2024-07-04", value,
+            start_datetime="2024-06-27T00:00:00Z", end_datetime="2024-07-12T23:59:59.999Z",
+        )
+        for day, value in ((182, 1), (183, 2000))
+    )  # fmt: skip
+    for item in (june, july):
+        del item["properties"]["eo:cloud_cover"]
+        item["properties"]["datetime"] = None
+    standin.items = served([june, july], tmp_path, ACCOUNT)
+    asked = {**ASK, "output_crs": "utm"}
+    out = bp.build_composite(endpoint="mcd43a4", catalog=f"{standin.root}/v1", max_cloud_cover=10, **asked)
+    assert out["source_ids"] == [july["id"]]
+    assert (out["bands"]["red"] == 2000).all()
+    assert "query" not in standin.searches[0].body
+
+
+def test_a_box_across_the_antimeridian_is_two_searches(standin: Standin, tmp_path: Path) -> None:
+    """West of 180 and east of it; an item that both find is taken once."""
+    item = scene(tmp_path, "earth-search", "s", "2024-07-10", 1000)
+    item["bbox"] = [-180.0, -1.0, 180.0, 1.0]
+    standin.items = served([item], tmp_path, f"{standin.root}/files")
+    asked = {**ASK, "bbox": (179.99, 0.0, -179.99, 0.02)}
+    out = bp.build_composite(endpoint="earth-search", catalog=f"{standin.root}/v1", **asked)
+    boxes = [search.body["bbox"] for search in standin.searches]
+    assert boxes == [[179.99, 0.0, 180.0, 0.02], [-180.0, 0.0, -179.99, 0.02]]
+    assert len(out["source_ids"]) <= 1
+
+
+def test_a_refused_search_says_why(standin: Standin) -> None:
+    """The server's own words reach the user; nothing is repeated."""
+    standin.refusals = [(400, '{"code":"BadRequest","description":"bbox is not an envelope"}')]
+    with pytest.raises(bp.CatalogError, match=r"HTTP status 400: bbox is not an envelope"):
+        bp.build_composite(endpoint="pc", catalog=f"{standin.root}/v1", **ASK)
+    assert len(standin.searches) == 1
+
+
+def test_a_broken_item_is_skipped_and_named(standin: Standin, tmp_path: Path) -> None:
+    """One bad item does not spoil the page."""
+    pc_items(tmp_path, standin, 1)
+    standin.items.append({**standin.items[0], "id": "broken", "assets": {"B04": {"type": "image/tiff"}}})
+    with pytest.warns(bp.SkippedWarning, match="broken"):
+        out = bp.build_composite(endpoint="pc", catalog=f"{standin.root}/v1", **ASK)
+    assert [skip["item"] for skip in out["skipped"]] == ["broken"]
+    assert (out["bands"]["red"] == 1000).all()
