@@ -27,6 +27,8 @@ Item = dict[str, Any]
 SINUSOIDAL = "+proj=sinu +lon_0=0 +x_0=0 +y_0=0 +R=6371007.181 +units=m +no_defs"
 TIFF = "image/tiff; application=geotiff; profile=cloud-optimized"
 HALF_TURN = 180.0
+COG: dict[str, Any] = {"driver": "COG", "compress": "DEFLATE", "predictor": "NO", "blocksize": 512, "overviews": "NONE"}
+TILED: dict[str, Any] = {"driver": "GTiff", "tiled": True, "blockxsize": 256, "blockysize": 256, "compress": "DEFLATE"}
 
 
 @dataclass(frozen=True)
@@ -42,9 +44,6 @@ class Layout:
     quality_dtype: str = "uint8"
     quality_options: Mapping[str, Any] = field(default_factory=lambda: COG)
 
-
-COG = {"driver": "COG", "compress": "DEFLATE", "predictor": "NO", "blocksize": 512, "overviews": "NONE"}
-TILED = {"driver": "GTiff", "tiled": True, "blockxsize": 256, "blockysize": 256, "compress": "DEFLATE"}
 
 LAYOUTS = {
     # GDAL's COG driver over JPEG2000: 15 bits, no predictor, no nodata tag.

@@ -1,4 +1,4 @@
-"""A stand-in for the services of the network: a STAC API in both dialects, SAS tokens, and blob storage that wants them.
+"""A stand-in for services of the network: a STAC API in both dialects, SAS tokens, and blob storage that wants them.
 
 One server on this machine plays all of them. Blob hosts are reached through it as an HTTP proxy: a request whose target
 is `http://ACCOUNT.blob.core.windows.net/CONTAINER/...` arrives here in full. Every request is kept in `log`.
@@ -16,7 +16,6 @@ from urllib.parse import parse_qs, urlsplit
 
 if TYPE_CHECKING:
     from pathlib import Path
-    from types import TracebackType
 
 Item = dict[str, Any]
 Dialect = Literal["planetary-computer", "element84"]
@@ -53,7 +52,7 @@ class Standin:
     tokens: dict[str, float] = field(default_factory=dict)
     """Every token given, with its expiry in seconds since 1970."""
 
-    def __enter__(self) -> Standin:
+    def __enter__(self) -> Standin:  # noqa: PYI034  Self is not in Python 3.10
         """Serve on a free port."""
         handler = type("Handler", (_Handler,), {"standin": self})
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
@@ -62,7 +61,7 @@ class Standin:
         self._thread.start()
         return self
 
-    def __exit__(self, *_: type[BaseException] | BaseException | TracebackType | None) -> None:
+    def __exit__(self, *_: object) -> None:
         """Stop serving."""
         self._server.shutdown()
         self._server.server_close()
@@ -173,7 +172,8 @@ class _Handler(BaseHTTPRequestHandler):
         if (parts.hostname or "").endswith(BLOB_HOST):
             status = self.standin.blob_status(self.path)
             if status != 206:
-                return self._send(entry, status, "PublicAccessNotPermitted" if status == 409 else "AuthenticationFailed")
+                said = {409: "PublicAccessNotPermitted", 403: "AuthenticationFailed"}
+                return self._send(entry, status, said[status])
             return self._file(entry, parts.path.split("/", 2)[2])
         if parts.path.startswith("/files/"):
             return self._file(entry, parts.path.removeprefix("/files/"))

@@ -32,7 +32,6 @@ HLS_SOUTH_CRS = "+proj=utm +zone=19 +ellps=WGS84 +units=m +no_defs"
 MODIS_PIXEL = 463.3127165279165
 MODIS_ORIGIN = (1_111_950.519667, 5_559_752.598333)
 
-Floats = "NDArray[np.float64]"
 Item = dict[str, Any]
 
 
@@ -197,7 +196,10 @@ def build(shown: list[Shown], **options: Any) -> tuple[Outcome, dict[str, Any]]:
     return from_result(out), dict(out)
 
 
-def check(got: Outcome, want: tuple[NDArray[Any], dict[str, NDArray[Any]]], sure: NDArray[np.bool_] | None = None) -> None:
+Want = tuple["NDArray[Any]", "dict[str, NDArray[Any]]"]
+
+
+def check(got: Outcome, want: Want, sure: NDArray[np.bool_] | None = None) -> None:
     """Winners equal, values within 1 DN; where `sure` says so."""
     winner, values = want
     where = np.ones(winner.shape, bool) if sure is None else sure
@@ -283,9 +285,12 @@ def test_sentinel_2(tmp_path: Path, layout: str, factor: float) -> None:
 def test_hls_is_one_pool(tmp_path: Path, factor: float) -> None:
     """B05 of Landsat competes with B8A of Sentinel-2, B06 with B11; negative values are valid, fill is not."""
     shown = [
-        write(tmp_path, layout, f"HLS.{layout[-3:].upper()}.T33TWN.2024{183 + i}T100000.v2.0", i, f"2024-07-0{i + 1}T10:00:00Z")
+        write(
+            tmp_path, layout, f"HLS.{layout[-3:].upper()}.T33TWN.2024{183 + i}T100000.v2.0", i,
+            f"2024-07-0{i + 1}T10:00:00Z",
+        )
         for i, layout in enumerate(["hls-l30", "hls-s30", "hls-l30", "hls-s30"])
-    ]
+    ]  # fmt: skip
     bbox, bands = inner_box(shown[0], "EPSG:32633", 30.0, HLS_NORTH), ["coastal", "nir", "swir16", "swir22"]
     got, out = build(shown, bbox=bbox, datetime="2024-07", resolution=30.0 * factor, bands=bands)
     check(got, expected(shown, oracle.make_grid(bbox, 30.0 * factor, "native"), bands))
@@ -330,7 +335,7 @@ def modis(folder: Path, day: int, seed: int, **changes: Any) -> Shown:  # noqa: 
     later = np.datetime64("2024-01-01") + day - 1 + 4
     nominal = f"{np.datetime64('2024-01-01') + day - 1}T00:00:00Z"
     name = f"MCD43A4.A2024{day:03}.h19v04.061.2024{day + 9:03}035331"
-    place = {"crs": SINUSOIDAL, "origin": MODIS_ORIGIN, "pixel": MODIS_PIXEL}
+    place: dict[str, Any] = {"crs": SINUSOIDAL, "origin": MODIS_ORIGIN, "pixel": MODIS_PIXEL}
     shown = write(folder, "mcd43a4", name, seed, f"{later}T00:00:00Z", **place, **changes)
     shown.item["properties"].update({"proj:epsg": None, "eo:cloud_cover": 99})
     return Shown(shown.item, shown.rule, nominal)
@@ -344,9 +349,7 @@ def test_mcd43a4(tmp_path: Path, bands: list[str], resolution: float) -> None:
     bbox = inner_box(shown[0], SINUSOIDAL, MODIS_PIXEL, MODIS_ORIGIN)
     got, out = build(shown, bbox=bbox, datetime="2024-07", resolution=resolution, bands=bands, max_cloud_cover=5)
     assert out["grid"]["epsg"] == 0
-    assert out["grid"]["proj4"] == (
-        "+proj=sinu +lon_0=0 +x_0=0 +y_0=0 +a=6371007.181 +b=6371007.181 +units=m +no_defs"
-    )
+    assert out["grid"]["proj4"] == ("+proj=sinu +lon_0=0 +x_0=0 +y_0=0 +a=6371007.181 +b=6371007.181 +units=m +no_defs")
     grid = oracle.make_grid(bbox, resolution, SINUSOIDAL)
     # The box reaches beyond the tile on all sides where it is slanted.
     winner, values = expected(shown, grid, bands)

@@ -7,13 +7,12 @@ import json
 import time
 from typing import TYPE_CHECKING, Any
 
+import bestpixel as bp
 import layouts
 import numpy as np
 import pytest
 from layouts import box_of
 from stac_server import Item, Standin
-
-import bestpixel as bp
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -256,9 +256,9 @@ impl<'a> Run<'a> {
             let refuse = |error| Error::tiff(Stage::Plan, &scene.id, error);
             let quality = quality_levels(&scene, &candidate.quality, resolution, &mut self.warps);
             let quality = quality.map_err(|(_, error)| refuse(error))?;
-            let level = |cog: &Arc<Cog>| match scene.collection.trusts_overviews(cog.nodata) {
-                true => self.warps.level(cog.clone(), resolution),
-                false => self.warps.full(cog.clone()),
+            let level = |cog: &Arc<Cog>| {
+                let is_trusted = scene.collection.trusts_overviews(cog.nodata);
+                if is_trusted { self.warps.level(cog.clone(), resolution) } else { self.warps.full(cog.clone()) }
             };
             let bands = opened.get(&scene.id).into_iter().flatten().map(level).collect::<tiff::Result<Vec<_>>>();
             sources.push(Source { quality, bands: bands.map_err(refuse)?, scene });
