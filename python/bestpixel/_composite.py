@@ -83,8 +83,8 @@ def build_composite(  # noqa: PLR0913  the published arguments
         scout_factor: Side of a scouting cell in output pixels.
         bands: Names from coastal, blue, green, red, rededge1, rededge2, rededge3, nir, nir08, nir09, swir16 and swir22
             in the order wanted. None takes all that the endpoint has.
-        output_crs: `"native"` (the endpoint's own: sinusoidal for `mcd43a4`, else the area's UTM zone), `"utm"`, or anything
-            that PROJ understands, such as `"EPSG:3035"`.
+        output_crs: `"native"` (sinusoidal for `mcd43a4`, else the area's UTM zone), `"utm"`, or anything that PROJ
+            understands, such as `"EPSG:3035"`.
         coverage_target: Above 0 and below 1: add scenes to a chunk until they see this share of its reachable area
             clearly, at least `min_k` and at most `max_k` of them. 0 takes `top_k` scenes.
         min_k: Scenes taken at least where `coverage_target` is set.
