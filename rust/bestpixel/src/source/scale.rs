@@ -55,7 +55,7 @@ mod tests {
     #[test]
     fn landsat_in_units_of_a_ten_thousandth() {
         let landsat = Scale { fill: 0, factor: 0.275, addend: -2000.0 };
-        // 10000 * (2.75e-5 * 18639 - 0.2) = 3125.725; 7272 is the first sample below reflectance 0.
+        // 10000 * (2.75e-5 * 18639 - 0.2) = 3125.725; Samples up to 7272 are below reflectance 0.
         assert_eq!([0, 18639, 7272, 7277, 65535].map(|v| landsat.to_dn(v, 0)), [0, 3126, 1, 1, 16022]);
     }
 }

@@ -5,7 +5,6 @@ use reqwest::Method;
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use serde_json::{Map, Value};
 use std::collections::HashSet;
-use std::fmt::Write;
 
 /// A search that takes more pages than this asks for too much, or the server leads on for ever.
 const MAX_PAGES: usize = 10_000;
@@ -75,9 +74,8 @@ fn next_call(page: &Value, first: &Call, current: &Call) -> Result<Option<Call>>
         return Ok(None);
     };
     let broken = |reason: &str| {
-        let mut text = reason.to_owned();
-        let _ = write!(text, ": the link to the next page cannot be followed");
-        Error::NotItems { path: crate::fetch::redact(current.url.as_str()), reason: text }
+        let reason = format!("the link to the next page cannot be followed: {reason}");
+        Error::NotItems { path: crate::fetch::redact(current.url.as_str()), reason }
     };
     let href = link.get("href").and_then(Value::as_str).ok_or_else(|| broken("it has no href"))?;
     let url = current.url.join(href).map_err(|_| broken("its href is no URL"))?;
