@@ -168,7 +168,7 @@ def test_wrong_kind(argument: str, value: object) -> None:
         *[(name, value) for name in ("top_k", "concurrency", "scout_factor", "min_k", "max_k") for value in [0, -1]],
         ("top_k", 2**32),
         ("max_k", 1),
-        *[("endpoint", value) for value in ["", "PC", "earth_search", "landsat"]],
+        *[("endpoint", value) for value in ["", "PC", "earth_search", "modis"]],
         *[("on_error", value) for value in ["", "ignore"]],
         *[("bands", value) for value in [[], ["B04"], ["red", "red"], ["red", "RED"]]],
         *[("output_crs", value) for value in ["", " "]],
