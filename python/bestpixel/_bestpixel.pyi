@@ -4,7 +4,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["__version__", "build", "cli", "plan", "preview", "save"]
+__all__ = ["__version__", "build", "build_months", "cli", "plan", "preview", "save"]
 
 __version__: str
 
@@ -13,6 +13,13 @@ def build(
     items: str | None,
     progress: Callable[[int, int, str, int], object] | None,
 ) -> dict[str, Any]: ...
+def build_months(
+    request: str,
+    years: list[int],
+    months: list[int],
+    items: str | None,
+    progress: Callable[[int, int, str, int], object] | None,
+) -> list[dict[str, Any]]: ...
 def plan(request: str, items: str | None) -> str: ...
 def preview(planes: list[npt.NDArray[np.uint16]]) -> bytes: ...
 def save(

@@ -10,6 +10,7 @@ use pyo3::prelude::*;
 fn _bestpixel(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("__version__", env!("CARGO_PKG_VERSION"))?;
     module.add_function(wrap_pyfunction!(composite::build, module)?)?;
+    module.add_function(wrap_pyfunction!(composite::build_months, module)?)?;
     module.add_function(wrap_pyfunction!(composite::plan, module)?)?;
     module.add_function(wrap_pyfunction!(composite::preview, module)?)?;
     module.add_function(wrap_pyfunction!(composite::save, module)?)?;

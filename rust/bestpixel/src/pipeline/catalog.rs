@@ -40,7 +40,7 @@ pub(crate) fn find_scenes(checked: &Checked, catalog: Catalog) -> Result<(Vec<Sc
              them can be used for endpoint {}{why}",
             request.bbox, request.datetime, request.max_cloud_cover, checked.endpoint.name
         );
-        return Err(Error::new(Stage::Catalog, ErrorKind::Catalog, message));
+        return Err(Error::new(Stage::Catalog, ErrorKind::NoScenes, message));
     }
     Ok((drop_duplicates(scenes), unusable))
 }

@@ -34,8 +34,10 @@ pub enum ErrorKind {
     NotAvailable,
     /// A named file or folder does not exist.
     NotFound,
-    /// The catalogue cannot be read or holds nothing that fits.
+    /// The catalogue cannot be read.
     Catalog,
+    /// The catalogue holds no scene that fits.
+    NoScenes,
     /// Bytes could not be had.
     Read,
     /// A file is damaged or of a kind that cannot be read.

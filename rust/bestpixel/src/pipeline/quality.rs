@@ -46,7 +46,7 @@ pub(crate) fn read_scores(
     flow: Flow<Arrived>,
     chunks: &[Window],
     io: &Io<'_>,
-    mut keep: impl FnMut(usize, std::result::Result<Scores, Failure>) -> Result<()>,
+    mut keep: impl FnMut(usize, std::result::Result<Scores, Failure>) -> Result<()> + Send,
 ) -> Result<()> {
     io.consume(flow, |(index, scene, eligible, fetched)| {
         let scores = fetched.and_then(|fetched| score(&scene, &fetched, chunks, &eligible));

@@ -61,12 +61,14 @@ pub(crate) fn read_fresh(
     io: &Io<'_>,
     mut earlier: HashMap<(usize, usize), HashMap<usize, Array<u16>>>,
     kept: &mut Kept,
-    mut progress: impl FnMut(usize, usize),
+    mut progress: impl FnMut(usize, usize) + Send,
 ) -> Result<Vec<(usize, Failure)>> {
-    let jobs: Vec<_> = sources
-        .par_iter()
-        .enumerate()
-        .flat_map_iter(|(scene, source)| scene_jobs(scene, source, winners))
+    let needs: Vec<_> = io.pool.install(|| {
+        let sources = sources.par_iter().enumerate();
+        sources.flat_map_iter(|(scene, source)| scene_jobs(scene, source, winners)).collect()
+    });
+    let jobs: Vec<_> = needs
+        .into_iter()
         .map(|(scene, band, tiles)| {
             let level = sources[scene].bands[band].clone();
             let have = earlier.get(&(scene, band));
