@@ -7,7 +7,7 @@ use super::quality::{Arrived, Wanted, pixels, read_scores, start_scores};
 use super::read::{Kept, Source, read_fresh};
 use super::request::{Catalog, Checked};
 use super::scout::{Candidate, Failure, open_all, quality_level, scout};
-use super::select::{Choice, Depth, select};
+use super::select::{Choice, Depth, Seen, select};
 use super::sink::{MemorySink, Sink, Tally};
 use super::stream::{Flow, Io};
 use super::tiles::Warps;
@@ -224,7 +224,9 @@ impl<'a> Run<'a> {
         };
         let mut opened: HashMap<String, Vec<Arc<Cog>>> = HashMap::new();
         loop {
-            let choices = select(&candidates, self.windows.len(), &depth);
+            let seen: Vec<Seen<'_>> =
+                candidates.iter().map(|c| Seen { tile: &c.scene.tile, views: &c.views }).collect();
+            let choices = select(&seen, self.windows.len(), &depth);
             let selected: BTreeSet<usize> = choices.iter().flat_map(|choice| choice.scenes.iter().copied()).collect();
             if selected.len() >= usize::from(NOBODY) {
                 let message =
