@@ -27,7 +27,7 @@ pub(crate) struct Wanted<'a> {
 }
 
 /// What arrives of one scene: its index, itself, the chunks that it may win in, its tiles.
-pub(crate) type Arrived = (usize, Scene, Vec<usize>, tiff::Result<Fetched>);
+pub(crate) type Arrived = (usize, Scene, Vec<usize>, Fetched);
 
 /// Starts reading the quality of scenes.
 pub(crate) fn start_scores(wanted: Vec<Wanted<'_>>, chunks: &[Window], io: &Io<'_>) -> Flow<Arrived> {
@@ -41,22 +41,24 @@ pub(crate) fn start_scores(wanted: Vec<Wanted<'_>>, chunks: &[Window], io: &Io<'
     io.start(Stage::Quality, jobs.collect())
 }
 
-/// Makes scores of what arrives; each is handed to `keep` with the scene's index, or its failure.
+/// Makes scores of what arrives; each is handed to `keep` with the scene's index, and with what could not be read: that
+/// has no score.
 pub(crate) fn read_scores(
     flow: Flow<Arrived>,
     chunks: &[Window],
     io: &Io<'_>,
-    mut keep: impl FnMut(usize, std::result::Result<Scores, Failure>) -> Result<()> + Send,
+    mut keep: impl FnMut(usize, Scores, Vec<Failure>) + Send,
 ) -> Result<()> {
     io.consume(flow, |(index, scene, eligible, fetched)| {
-        let scores = fetched.and_then(|fetched| score(&scene, &fetched, chunks, &eligible));
-        keep(index, scores.map_err(|error| Failure { href: scene.quality_href.clone(), scene, error }))
+        let (scores, errors) = score(&scene, fetched, chunks, &eligible);
+        keep(index, scores, Failure::of_quality(&scene, errors).collect());
+        Ok(())
     })
 }
 
-fn score(scene: &Scene, fetched: &Fetched, chunks: &[Window], eligible: &[usize]) -> tiff::Result<Scores> {
-    let decoded = fetched.decode_quality()?;
-    let (level, missing) = (&fetched.level, scene.collection.quality.missing());
+fn score(scene: &Scene, fetched: Fetched, chunks: &[Window], eligible: &[usize]) -> (Scores, Vec<tiff::Error>) {
+    let (level, missing) = (fetched.level.clone(), scene.collection.quality.missing());
+    let (decoded, errors) = fetched.decode_quality();
     let score_chunk = |&chunk: &usize| {
         let points = pixels(&chunks[chunk]);
         let positions = level.warp.positions(&points, &level.level().transform);
@@ -69,5 +71,5 @@ fn score(scene: &Scene, fetched: &Fetched, chunks: &[Window], eligible: &[usize]
     for (chunk, array) in eligible.par_iter().filter_map(score_chunk).collect::<Vec<_>>() {
         scores[chunk] = Some(array);
     }
-    Ok(scores)
+    (scores, errors)
 }

@@ -163,12 +163,17 @@ impl<'a> Run<'a> {
             return Err(Error::tiff(stage, &format!("{}: {href}", failure.scene.id), failure.error));
         }
         let cause = failure.cause();
-        self.skipped.push(Unusable { item: failure.scene.id, href, cause });
+        let skipped = Unusable { item: failure.scene.id, href, cause };
+        // The same tile may be missed by several stages and blocks.
+        if !self.skipped.contains(&skipped) {
+            self.skipped.push(skipped);
+        }
         Ok(())
     }
 
     /// Names scenes in `skipped`, or fails with the first, as the user wishes.
-    pub(super) fn skip_all(&mut self, stage: Stage, failures: Vec<Failure>) -> Result<()> {
+    pub(super) fn skip_all(&mut self, stage: Stage, mut failures: Vec<Failure>) -> Result<()> {
+        failures.sort_by_cached_key(|failure| (failure.scene.id.clone(), failure.href.clone(), failure.cause()));
         failures.into_iter().try_for_each(|failure| self.skip(stage, failure))
     }
 
@@ -396,17 +401,13 @@ impl<'a> Run<'a> {
         let (total, mut done) = (survey.sources.len(), 0);
         let mut scores = vec![vec![None; windows.len()]; total];
         let mut failures = Vec::new();
-        read_scores(flow, &windows, &self.io(), |index, read| {
-            match read {
-                Ok(read) => scores[index] = read,
-                Err(failure) => failures.push((index, failure)),
-            }
+        read_scores(flow, &windows, &self.io(), |index, read, failed| {
+            scores[index] = read;
+            failures.extend(failed);
             done += 1;
             self.report(done, total, "quality");
-            Ok(())
         })?;
-        failures.sort_by_key(|(index, _)| *index);
-        self.skip_all(Stage::Quality, failures.into_iter().map(|(_, failure)| failure).collect())?;
+        self.skip_all(Stage::Quality, failures)?;
         Ok(self.engine.pool.install(|| Winners::decide(&windows, scores)))
     }
 
@@ -416,11 +417,10 @@ impl<'a> Run<'a> {
         let mut earlier = kept.take();
         while winners.chunks.iter().any(|chunk| chunk.fresh.contains(&true)) {
             let progress = |done, total| self.report(done, total, "read");
-            let failures =
-                read_fresh(&survey.sources, winners, canvas, &self.io(), std::mem::take(&mut earlier), kept, progress)?;
-            let failed: BTreeSet<usize> = failures.iter().map(|(scene, _)| *scene).collect();
-            self.skip_all(Stage::Read, failures.into_iter().map(|(_, failure)| failure).collect())?;
-            self.engine.pool.install(|| give_way(winners, canvas, &failed));
+            let earlier = std::mem::take(&mut earlier);
+            let broken = read_fresh(&survey.sources, winners, canvas, &self.io(), earlier, kept, progress)?;
+            self.skip_all(Stage::Read, broken.failures)?;
+            self.engine.pool.install(|| give_way(winners, canvas, &broken.pixels));
         }
         Ok(())
     }
@@ -457,12 +457,15 @@ impl<'a> Run<'a> {
     }
 }
 
-/// Ends a round: pixels that stay empty (rule W3) and pixels of scenes that failed are decided anew.
-fn give_way(winners: &mut Winners, canvas: &mut Canvas, failed: &BTreeSet<usize>) {
+/// Ends a round: pixels that stay empty in all bands (rule W3), and pixels of which a band could not be read, are decided
+/// anew.
+fn give_way(winners: &mut Winners, canvas: &mut Canvas, broken: &[Vec<usize>]) {
     let empty = canvas.empty(winners);
     winners.settle();
-    empty.iter().enumerate().for_each(|(chunk, pixels)| winners.give_way(chunk, pixels));
-    failed.iter().for_each(|&scene| winners.remove(scene));
+    for (chunk, (empty, broken)) in empty.iter().zip(broken).enumerate() {
+        winners.give_way(chunk, empty);
+        winners.give_way(chunk, broken);
+    }
     canvas.erase_fresh(winners);
     winners.redecide();
 }

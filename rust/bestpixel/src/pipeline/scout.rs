@@ -54,6 +54,12 @@ pub(crate) struct Failure {
 }
 
 impl Failure {
+    /// The failures of a scene's quality file.
+    pub(crate) fn of_quality(scene: &Scene, errors: Vec<tiff::Error>) -> impl Iterator<Item = Self> {
+        let failure = |error| Self { scene: scene.clone(), href: scene.quality_href.clone(), error };
+        errors.into_iter().map(failure)
+    }
+
     pub(crate) fn cause(&self) -> String {
         causes(&self.error)
     }
@@ -97,11 +103,11 @@ pub(crate) fn scout(
         }
     }
     let mut candidates = Vec::with_capacity(jobs.len());
-    io.stream(Stage::Scout, jobs, |(scene, fetched): (Scene, tiff::Result<Fetched>)| {
-        match fetched.and_then(|fetched| Ok((look(&scene, &fetched, &points)?, fetched.level.cog.clone()))) {
-            Ok((views, quality)) => candidates.push(Candidate { scene, quality, views }),
-            Err(error) => failures.push(Failure { href: scene.quality_href.clone(), scene, error }),
-        }
+    io.stream(Stage::Scout, jobs, |(scene, fetched): (Scene, Fetched)| {
+        let quality = fetched.level.cog.clone();
+        let (views, errors) = look(&scene, fetched, &points);
+        failures.extend(Failure::of_quality(&scene, errors));
+        candidates.push(Candidate { scene, quality, views });
         Ok(())
     })?;
     candidates.sort_by(|a, b| {
@@ -162,10 +168,10 @@ pub(crate) fn tiles_at(level: &LevelRef, points: &[Points]) -> Vec<usize> {
     (0..marks.len()).filter(|&tile| marks[tile]).collect()
 }
 
-/// What a scene shows in each chunk.
-fn look(scene: &Scene, fetched: &Fetched, points: &[Points]) -> tiff::Result<Vec<Option<View>>> {
-    let decoded = fetched.decode_quality()?;
-    let (level, missing) = (&fetched.level, scene.collection.quality.missing());
+/// What a scene shows in each chunk, and what of it could not be read: that counts as not observed.
+fn look(scene: &Scene, fetched: Fetched, points: &[Points]) -> (Vec<Option<View>>, Vec<tiff::Error>) {
+    let (level, missing) = (fetched.level.clone(), scene.collection.quality.missing());
+    let (decoded, errors) = fetched.decode_quality();
     let view = |points: &Points| {
         let positions = level.warp.positions(points, &level.level().transform);
         let wanted = vec![true; points.width * points.height];
@@ -181,5 +187,5 @@ fn look(scene: &Scene, fetched: &Fetched, points: &[Points]) -> tiff::Result<Vec
             clear: Mask::collect(values.values().iter().map(|&value| scene.score(value) == CLEAR)),
         })
     };
-    Ok(points.par_iter().map(view).collect())
+    (points.par_iter().map(view).collect(), errors)
 }

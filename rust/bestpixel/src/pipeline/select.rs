@@ -133,6 +133,7 @@ mod tests {
     }
 
     /// A view of cells that are covered, observed and clear.
+    #[expect(clippy::unnecessary_wraps, reason = "a scene has views or None")]
     fn view(covered: &str, observed: &str, clear: &str) -> Option<View> {
         Some(View { covered: mask(covered), observed: mask(observed), clear: mask(clear) })
     }

@@ -21,6 +21,6 @@ mod write;
 pub use cog::{Cog, Level};
 pub use decode::{Samples, decode_tile};
 pub use error::{Error, Result};
-pub use fetch_tiles::{CompressedTile, fetch_tiles};
+pub use fetch_tiles::{CompressedTile, FetchedTiles, fetch_tiles};
 pub(crate) use write::temporary_beside;
 pub use write::{BandInfo, GeoTiffWriter, WriteOptions};
