@@ -78,7 +78,8 @@ def touches_tile(out: bp.Composite) -> NDArray[np.bool_]:
     u = (left + (np.arange(out["grid"]["width"]) + 0.5) * a - 499980) / 120 - 0.5
     v = (5100000 - (top + (np.arange(out["grid"]["height"]) + 0.5) * e)) / 120 - 0.5
     inside = [(np.floor(w) < 2 * TILE) & (np.ceil(w) >= TILE) for w in (u, v)]
-    return inside[1][:, None] & inside[0][None, :]
+    both: NDArray[np.bool_] = inside[1][:, None] & inside[0][None, :]
+    return both
 
 
 def test_a_damaged_tile_gives_way_to_the_next_best(folder: Path) -> None:
