@@ -1,5 +1,6 @@
 //! Tile indices of a level go in, compressed tiles come out: neighbours share a read.
 
+use super::limits::MAX_COMPRESSED_BYTES;
 use super::{Cog, Error, Result};
 use crate::fetch::coalesce;
 use bytes::Bytes;
@@ -8,7 +9,7 @@ use futures_util::future::try_join_all;
 /// A tile as it lies in the file.
 #[derive(Debug, Clone)]
 pub struct CompressedTile {
-    /// Index in the level's row-major order.
+    /// Index in the file: row by row, band after band where each band has tiles of its own.
     pub index: usize,
     /// Its bytes; empty for a sparse tile, which is all nodata.
     pub bytes: Bytes,
@@ -24,6 +25,13 @@ pub struct CompressedTile {
 pub async fn fetch_tiles(cog: &Cog, level: usize, indices: &[usize]) -> Result<Vec<CompressedTile>> {
     let level = &cog.levels[level];
     let ranges: Vec<_> = indices.iter().map(|&index| level.tiles[index].clone()).collect();
+    for (&index, range) in indices.iter().zip(&ranges) {
+        let length = range.end - range.start;
+        if length > MAX_COMPRESSED_BYTES {
+            let reason = format!("it claims {length} bytes, at most {MAX_COMPRESSED_BYTES} are allowed");
+            return Err(Error::Tile { index, offset: range.start, reason });
+        }
+    }
     let wanted: Vec<usize> = (0..ranges.len()).filter(|&i| !ranges[i].is_empty()).collect();
     let wanted_ranges: Vec<_> = wanted.iter().map(|&i| ranges[i].clone()).collect();
     let mut tiles: Vec<_> = indices.iter().map(|&index| CompressedTile { index, bytes: Bytes::new() }).collect();

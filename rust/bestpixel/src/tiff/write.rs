@@ -8,7 +8,7 @@
 use super::codec::deflate::deflate;
 use super::error::{Error, Result};
 use super::geokeys;
-use super::predictor::{WrappingAdd, differentiate};
+use super::predictor::{WrappingSub, differentiate};
 use super::tags::{compression, field, predictor, sample_format, tag};
 use crate::raster::{Array, Grid, Window};
 use rayon::prelude::*;
@@ -135,7 +135,7 @@ fn encode(image: &Array<u16>, options: WriteOptions) -> EncodedLevel {
 }
 
 /// A full tile: beyond the image each row repeats its last pixel and the last row repeats, which compresses best.
-fn padded<T: Copy + WrappingAdd + Default>(image: &Array<T>, window: &Window) -> Vec<T> {
+fn padded<T: Copy + WrappingSub + Default>(image: &Array<T>, window: &Window) -> Vec<T> {
     let mut samples = Vec::with_capacity(TILE_SIZE * TILE_SIZE);
     for row in 0..TILE_SIZE {
         let row = window.row_off + row.min(window.height - 1);
