@@ -7,19 +7,29 @@ use bestpixel::tiff::{Cog, Error, Result, Samples, check_size, decode_image, fet
 use numpy::{IntoPyArray, PyArrayMethods};
 use pyo3::prelude::*;
 
-/// All bands of one image of a file: level 0 is the full one, overviews follow from fine to coarse.
+/// All bands of one image of a file: level 0 is the full one, overviews follow from fine to coarse. Where `tiles` are
+/// given, no others are read, and their pixels are 0.
 #[pyfunction]
-#[pyo3(name = "_read_image")]
-pub(crate) fn read_image<'py>(py: Python<'py>, path: &str, level: usize) -> PyResult<Vec<Bound<'py, PyAny>>> {
+#[pyo3(name = "_read_image", signature = (path, level, tiles=None))]
+pub(crate) fn read_image<'py>(
+    py: Python<'py>,
+    path: &str,
+    level: usize,
+    tiles: Option<Vec<usize>>,
+) -> PyResult<Vec<Bound<'py, PyAny>>> {
     let bands = wait(py, None, |engine| {
         let read = async || -> Result<_> {
             let cog = Cog::open(Fetcher::new(Options::default()).open(path)?).await?;
             let Some(image) = cog.levels.get(level) else {
                 return Err(Error::Unsupported { what: format!("level {level} of {}", cog.levels.len()) });
             };
-            let all: Vec<usize> = (0..image.tile_count()).collect();
+            let count = image.tile_count();
             check_size(&cog, level)?;
-            let tiles = fetch_tiles(&cog, level, &all).await?;
+            let wanted = tiles.unwrap_or_else(|| (0..count).collect());
+            if let Some(tile) = wanted.iter().find(|&&tile| tile >= count) {
+                return Err(Error::Unsupported { what: format!("tile {tile} of {count}") });
+            }
+            let tiles = fetch_tiles(&cog, level, &wanted).await?;
             Ok((cog, tiles))
         };
         let (cog, tiles) = engine.io.block_on(read())?;

@@ -6,6 +6,9 @@ use super::{Outcome, most_decoded, short};
 use libdeflater::{CompressionLvl, Compressor, DecompressionError, Decompressor};
 use std::cell::RefCell;
 
+/// What libdeflate has to say about a stream or checksum that is wrong.
+const DAMAGED: &str = "DEFLATE: the stream is damaged";
+
 thread_local! {
     static DECOMPRESSOR: RefCell<Decompressor> = RefCell::new(Decompressor::new());
 }
@@ -17,7 +20,7 @@ pub(crate) fn inflate(input: &[u8], output: &mut [u8]) -> Outcome {
         Ok(written) if written == output.len() => Ok(()),
         Ok(written) => Err(short("DEFLATE", written, output.len())),
         Err(DecompressionError::InsufficientSpace) => inflate_longer(input, output),
-        Err(error) => Err(format!("DEFLATE: {error}")),
+        Err(DecompressionError::BadData) => Err(DAMAGED.to_owned()),
     }
 }
 
@@ -34,7 +37,7 @@ fn inflate_longer(input: &[u8], output: &mut [u8]) -> Outcome {
                 return Ok(());
             }
             Err(DecompressionError::InsufficientSpace) => {}
-            Err(error) => return Err(format!("DEFLATE: {error}")),
+            Err(DecompressionError::BadData) => return Err(DAMAGED.to_owned()),
         }
     }
     Err("DEFLATE: far more bytes than the tile has".to_owned())
