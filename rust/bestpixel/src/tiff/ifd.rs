@@ -1,9 +1,9 @@
 //! Header bytes go in, the chain of image file directories comes out, each entry checked and typed.
 
 use super::byte_order::{ByteOrder, HeaderBytes};
+use super::error::Tolerate;
 use super::limits;
 use super::tags::{field, tag};
-use super::error::Tolerate;
 use super::{Error, Result};
 use std::collections::BTreeMap;
 use std::ops::Range;

@@ -110,7 +110,10 @@ pub(crate) fn read_level(ifd: &Ifd<'_>, layout: Layout, transform: &Transform, m
         tiling: read_tiling(ifd)?,
         transform: *transform,
         order: layout.order,
-        kind: SampleType::new(same(ifd, tag::SAMPLE_FORMAT, samples, 1)?, same(ifd, tag::BITS_PER_SAMPLE, samples, 1)?)?,
+        kind: SampleType::new(
+            same(ifd, tag::SAMPLE_FORMAT, samples, 1)?,
+            same(ifd, tag::BITS_PER_SAMPLE, samples, 1)?,
+        )?,
         samples: samples as usize,
         is_planar: samples > 1 && value(tag::PLANAR_CONFIGURATION, 1)? == 2,
         compression,

@@ -70,8 +70,7 @@ mod tests {
   <Item name="DESCRIPTION" sample="1" role="description">red</Item>
   <Item name="SCALE" sample="2" role="scale">nonsense</Item>
   <Item sample="3" role="scale">2</Item><Item name="no end"#;
-        let expected =
-            [(0, Scaling { scale: 0.0001, offset: -0.1 }), (3, Scaling { scale: 2.0, offset: 0.0 })];
+        let expected = [(0, Scaling { scale: 0.0001, offset: -0.1 }), (3, Scaling { scale: 2.0, offset: 0.0 })];
         assert_eq!(scalings(text), expected);
     }
 }
