@@ -2,6 +2,7 @@
 
 mod composite;
 mod error;
+mod image;
 mod runtime;
 
 use pyo3::prelude::*;
@@ -15,5 +16,6 @@ fn _bestpixel(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(composite::preview, module)?)?;
     module.add_function(wrap_pyfunction!(composite::save, module)?)?;
     module.add_function(wrap_pyfunction!(composite::cli, module)?)?;
+    module.add_function(wrap_pyfunction!(image::read_image, module)?)?;
     Ok(())
 }

@@ -75,7 +75,7 @@ impl Fetched {
     pub(crate) fn decode_quality(self) -> (Decoded<u8>, Vec<Error>) {
         self.decode(|samples| match samples {
             Samples::U8(values) => Ok(values),
-            Samples::U16(_) | Samples::I16(_) => Err(unsupported("quality samples of 16 bits")),
+            other => Err(unsupported(&format!("quality samples of type {}", other.type_name()))),
         })
     }
 
@@ -85,7 +85,7 @@ impl Fetched {
             let mut values = match samples {
                 Samples::U16(values) => values,
                 Samples::U8(values) => values.map(u16::from),
-                Samples::I16(_) => return Err(unsupported("signed reflectance samples")),
+                other => return Err(unsupported(&format!("reflectance samples of type {}", other.type_name()))),
             };
             if offset > 0 {
                 for value in values.values_mut().iter_mut().filter(|value| **value != nodata) {

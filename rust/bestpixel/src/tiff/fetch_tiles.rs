@@ -1,5 +1,6 @@
 //! Tile indices of a level go in, compressed tiles come out: neighbours share a read.
 
+use super::limits::MAX_COMPRESSED_BYTES;
 use super::{Cog, Error};
 use crate::fetch::coalesce;
 use bytes::Bytes;
@@ -8,7 +9,7 @@ use futures_util::future::join_all;
 /// A tile as it lies in the file.
 #[derive(Debug, Clone)]
 pub struct CompressedTile {
-    /// Index in the level's row-major order.
+    /// Index in the file: row by row, band after band where each band has tiles of its own.
     pub index: usize,
     /// Its bytes; empty for a sparse tile, which is all nodata.
     pub bytes: Bytes,
@@ -30,6 +31,9 @@ pub struct FetchedTiles {
 pub async fn fetch_tiles(cog: &Cog, level: usize, indices: &[usize]) -> FetchedTiles {
     let level = &cog.levels[level];
     let (sparse, wanted): (Vec<usize>, Vec<usize>) = indices.iter().partition(|&&index| level.tiles[index].is_empty());
+    let length = |index: usize| level.tiles[index].end - level.tiles[index].start;
+    let (wanted, oversize): (Vec<usize>, Vec<usize>) =
+        wanted.into_iter().partition(|&index| length(index) <= MAX_COMPRESSED_BYTES);
     let ranges: Vec<_> = wanted.iter().map(|&index| level.tiles[index].clone()).collect();
     let reads = coalesce(&ranges).into_iter().map(async |(range, members)| {
         let bytes = cog.source.read(range.clone()).await;
@@ -37,6 +41,10 @@ pub async fn fetch_tiles(cog: &Cog, level: usize, indices: &[usize]) -> FetchedT
     });
     let mut fetched = FetchedTiles::default();
     fetched.tiles.extend(sparse.into_iter().map(|index| CompressedTile { index, bytes: Bytes::new() }));
+    for index in oversize {
+        let reason = format!("it claims {} bytes, at most {MAX_COMPRESSED_BYTES} are allowed", length(index));
+        fetched.failures.push((vec![index], Error::Tile { index, offset: level.tiles[index].start, reason }));
+    }
     for (start, members, bytes) in join_all(reads).await {
         let bytes = match bytes {
             Ok(bytes) => bytes,

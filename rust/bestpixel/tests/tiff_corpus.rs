@@ -1,0 +1,86 @@
+//! Every file of the corpus and every fixture of the fuzzer goes in; samples or a typed error come out, and soon.
+#![expect(clippy::expect_used, reason = "a test that cannot read its inputs is to fail")]
+
+use bestpixel::tiff::{Cog, CompressedTile, Error, Level, Samples, decode_bands, decode_tile_into};
+use bytes::Bytes;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+/// What a file may take; the largest takes a tenth of it in an optimised build.
+const TIME_LIMIT: Duration = Duration::from_secs(if cfg!(debug_assertions) { 8 } else { 2 });
+
+/// Decoded bytes of one file: hostile ones claim any number of tiles, and the reader is asked for a few of them.
+const MOST_DECODED: usize = 512 << 20;
+
+fn files_below(folder: &Path) -> Vec<PathBuf> {
+    let Ok(entries) = std::fs::read_dir(folder) else { return Vec::new() };
+    let paths = entries.map(|entry| entry.expect("the folder can be listed").path());
+    paths.flat_map(|path| if path.is_dir() { files_below(&path) } else { vec![path] }).collect()
+}
+
+/// A tile of a file in memory; what lies beyond its end is not there.
+fn compressed(bytes: &Bytes, level: &Level, index: usize) -> CompressedTile {
+    let range = level.tile_range(index).unwrap_or_default();
+    let within = |at: u64| usize::try_from(at).unwrap_or(usize::MAX).min(bytes.len());
+    let (start, end) = (within(range.start), within(range.end));
+    CompressedTile { index, bytes: bytes.slice(start..end.max(start)) }
+}
+
+/// All tiles of all levels within the bound; gives how many were decoded.
+fn read_all(bytes: &Bytes) -> Result<usize, Error> {
+    let cog = Cog::from_bytes(bytes.clone())?;
+    let (mut left, mut decoded) = (MOST_DECODED, 0);
+    let mut samples = Samples::default();
+    for level in &cog.levels {
+        for index in 0..level.tile_count() {
+            let Some(rest) = left.checked_sub(level.decoded_bytes()) else { return Ok(decoded) };
+            left = rest;
+            let tile = compressed(bytes, level, index);
+            match decode_bands(level, &tile, cog.nodata) {
+                Ok(bands) => {
+                    decode_tile_into(level, &tile, cog.nodata, &mut samples)?;
+                    assert_eq!((samples.width(), samples.height()), (bands[0].width(), bands[0].height()));
+                    decoded += 1;
+                }
+                Err(Error::Tile { index: named, .. }) => assert_eq!(named, index),
+                Err(error) => panic!("a tile fails as a tile: {error}"),
+            }
+        }
+    }
+    Ok(decoded)
+}
+
+/// Reads each file below a folder within its time; gives how many there were and how many had a tile that could be read.
+fn read_folder(folder: &Path) -> (usize, usize) {
+    let (mut files, mut readable) = (0, 0);
+    for path in files_below(folder) {
+        let bytes = Bytes::from(std::fs::read(&path).expect("the file can be read"));
+        let start = Instant::now();
+        let outcome = read_all(&bytes);
+        let time = start.elapsed();
+        assert!(time < TIME_LIMIT, "{} took {time:?}", path.display());
+        assert!(!matches!(outcome, Err(Error::NeedBytes(_))), "{}: all bytes are there", path.display());
+        files += 1;
+        readable += usize::from(outcome.is_ok_and(|tiles| tiles > 0));
+    }
+    (files, readable)
+}
+
+#[test]
+fn no_file_of_the_corpus_breaks_the_reader() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data/tiff-corpus");
+    if !folder.is_dir() {
+        eprintln!("skipped: the corpus is not here: {}", folder.display());
+        return;
+    }
+    let (files, readable) = read_folder(&folder);
+    assert!(files >= 586, "only {files} files");
+    assert!(readable >= 374, "only {readable} files can be read");
+}
+
+#[test]
+fn what_once_broke_the_reader_does_so_no_more() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/fixtures");
+    let (files, _) = read_folder(&folder);
+    assert!(files > 0, "there are no fixtures in {}", folder.display());
+}
