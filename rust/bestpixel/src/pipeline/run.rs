@@ -47,7 +47,7 @@ pub struct Engine {
 /// What stopped it. With [`OnError::Skip`] scenes that cannot be read are left out and named in the metadata.
 pub fn run(request: Request, catalog: Catalog, engine: &Engine) -> Result<Composite> {
     let checked = request.check()?;
-    engine.pool.install(|| Run::new(&checked, engine).composite(catalog))
+    engine.pool.install(|| Run::new(&checked, engine)?.composite(catalog))
 }
 
 /// Makes the plan of a composite: no reflectance pixel is read.
@@ -57,7 +57,7 @@ pub fn run(request: Request, catalog: Catalog, engine: &Engine) -> Result<Compos
 pub fn make_plan(request: Request, catalog: Catalog, engine: &Engine) -> Result<Plan> {
     let checked = request.check()?;
     engine.pool.install(|| {
-        let mut run = Run::new(&checked, engine);
+        let mut run = Run::new(&checked, engine)?;
         let survey = run.survey(catalog)?;
         Ok(run.plan(&survey))
     })
@@ -93,9 +93,9 @@ struct Survey {
 }
 
 impl<'a> Run<'a> {
-    fn new(checked: &'a Checked, engine: &'a Engine) -> Self {
-        let options = Options { concurrency: checked.request.concurrency, ..Options::default() };
-        Self {
+    fn new(checked: &'a Checked, engine: &'a Engine) -> Result<Self> {
+        let options = Options { concurrency: checked.request.concurrency, ..Options::from_env()? };
+        Ok(Self {
             checked,
             engine,
             fetcher: Fetcher::new(options),
@@ -104,7 +104,7 @@ impl<'a> Run<'a> {
             skipped: Vec::new(),
             timings: Timings::default(),
             started: Instant::now(),
-        }
+        })
     }
 
     fn io(&self) -> Io<'a> {
