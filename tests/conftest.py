@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import os
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -113,6 +113,6 @@ def serve() -> Iterator[Callable[[Path], Origin]]:
         patch.setenv("NO_PROXY", "127.0.0.1")
 
         def start(folder: Path) -> Origin:
-            return running.enter_context(Origin(folder))
+            return running.enter_context(closing(Origin(folder)))
 
         yield start

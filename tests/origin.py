@@ -11,10 +11,7 @@ import os
 import subprocess
 from http.client import HTTPConnection
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from types import TracebackType
+from typing import Any
 
 ROOT = Path(__file__).parents[1]
 BUILD = "cargo build -p bestpixel-origin --bin origin"
@@ -36,7 +33,7 @@ def binary() -> Path:
 
 
 class Origin:
-    """A running server; use it in a `with`."""
+    """A running server; close it in the end."""
 
     def __init__(self, folder: Path) -> None:
         """Start serving a folder, faultlessly."""
@@ -49,13 +46,7 @@ class Origin:
         self._port = int(told["port"])
         self._url = str(told["url"])
 
-    def __enter__(self) -> Origin:
-        """Give the server."""
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    def close(self) -> None:
         """End it: its standard input ends."""
         self._process.communicate(timeout=10)
 
