@@ -11,26 +11,26 @@ use std::time::Duration;
 /// Variables that name certificates to trust besides the system's: the first that is set counts.
 const CA_VARIABLES: [&str; 4] = ["BESTPIXEL_CA_BUNDLE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE"];
 
-/// A client for byte ranges.
+/// A client for byte ranges that keeps up to `idle` connections to a host for further requests.
 ///
 /// # Errors
 /// [`Error::CaBundle`], and [`Error::Client`] for anything else.
-pub(crate) fn make_client() -> Result<Client> {
+pub(crate) fn make_client(idle: usize) -> Result<Client> {
     let extra = extra_certificates(|name| std::env::var_os(name))?;
-    let build = |roots: Vec<Certificate>| builder().tls_certs_merge(roots).build();
+    let build = |roots: Vec<Certificate>| builder(idle).tls_certs_merge(roots).build();
     // Slim containers have no CA roots, and then no client can be built: Mozilla's take their place.
     build(extra.clone())
         .or_else(|_| build([extra, mozilla_roots()].concat()))
         .map_err(|source| Error::Client { source })
 }
 
-fn builder() -> ClientBuilder {
+fn builder(idle: usize) -> ClientBuilder {
     // HTTP/1.1 only: S3 and Azure Blob speak nothing else, and many connections are faster than one.
     Client::builder()
         .http1_only()
         .tcp_nodelay(true)
         .tcp_keepalive(Duration::from_secs(60))
-        .pool_max_idle_per_host(64)
+        .pool_max_idle_per_host(idle)
         .connect_timeout(Duration::from_secs(10))
         .user_agent(concat!("bestpixel/", env!("CARGO_PKG_VERSION")))
 }
@@ -110,6 +110,6 @@ mod tests {
     fn mozilla_roots_are_certificates() {
         let roots = mozilla_roots();
         assert_eq!(roots.len(), webpki_root_certs::TLS_SERVER_ROOT_CERTS.len());
-        assert!(builder().tls_certs_only(roots).build().is_ok());
+        assert!(builder(1).tls_certs_only(roots).build().is_ok());
     }
 }

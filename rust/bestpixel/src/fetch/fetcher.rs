@@ -83,9 +83,9 @@ impl Fetcher {
         if let Some(web) = &*web {
             return Ok(web.clone());
         }
-        let Options { read_timeout, back_off, budget, .. } = self.options;
+        let Options { concurrency, read_timeout, back_off, budget } = self.options;
         let patience = Patience { back_off, budget };
-        let made = Web { client: make_client()?, meter: self.meter.clone(), patience, read_timeout };
+        let made = Web { client: make_client(concurrency)?, meter: self.meter.clone(), patience, read_timeout };
         Ok(web.insert(made).clone())
     }
 
