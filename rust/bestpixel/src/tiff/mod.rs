@@ -1,7 +1,7 @@
 //! The format: byte ranges go in, decoded tiles come out, and the other way round.
 //!
 //! Reader and writer share one table of tags. Parsing is synchronous over the bytes at hand and says which bytes it
-//! misses; decoding never awaits. A file is never trusted: `limits` bounds what it can make us allocate.
+//! misses; decoding never awaits. A file is never trusted: `limits.rs` bounds what it can make us allocate.
 
 mod byte_order;
 mod codec;
