@@ -1,7 +1,7 @@
 //! Decoding a tile (inflate, predictor, unpacking) beside bare libdeflate on the same bytes.
 //!
 //! What counts is the ratio of the two in one run: `decode / inflate`, at most 1.15.
-#![expect(clippy::expect_used, missing_docs, reason = "the inputs are right; criterion's macros write functions")]
+#![expect(clippy::expect_used, reason = "the inputs are right; criterion's macros write functions")]
 
 use benches::{differences, one_tile, packed_15_bits, texture};
 use bestpixel::tiff::{Cog, CompressedTile, Samples, decode_tile_into};

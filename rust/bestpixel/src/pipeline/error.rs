@@ -121,7 +121,15 @@ impl From<source::Error> for Error {
 
 impl From<fetch::Error> for Error {
     fn from(error: fetch::Error) -> Self {
-        Self::new(Stage::Read, ErrorKind::Read, causes(&error))
+        let (stage, kind) = match &error {
+            fetch::Error::Variable { .. } => (Stage::Request, ErrorKind::Usage),
+            fetch::Error::Scheme { .. }
+            | fetch::Error::Url { .. }
+            | fetch::Error::Client { .. }
+            | fetch::Error::CaBundle { .. }
+            | fetch::Error::Read { .. } => (Stage::Read, ErrorKind::Read),
+        };
+        Self::new(stage, kind, causes(&error))
     }
 }
 

@@ -133,8 +133,9 @@ impl Request {
     }
 
     /// What fetches bytes for this request.
-    pub(crate) fn fetcher(&self) -> Arc<Fetcher> {
-        Arc::new(Fetcher::new(Options { concurrency: self.concurrency, ..Options::default() }))
+    pub(crate) fn fetcher(&self) -> Result<Arc<Fetcher>> {
+        let options = Options { concurrency: self.concurrency, ..Options::from_env()? };
+        Ok(Arc::new(Fetcher::new(options)))
     }
 
     /// Checks every value.

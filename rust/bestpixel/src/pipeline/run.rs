@@ -49,7 +49,7 @@ pub struct Engine {
 /// # Errors
 /// What stopped it. With [`OnError::Skip`] scenes that cannot be read are left out and named in the metadata.
 pub fn run(request: Request, catalog: Catalog, engine: &Engine) -> Result<Composite> {
-    let fetcher = request.fetcher();
+    let fetcher = request.fetcher()?;
     let mut run = Run::new(request.check()?, engine, fetcher);
     let mut sink = run.memory_sink();
     let candidates = run.look(catalog)?;
@@ -70,7 +70,7 @@ pub fn run_to_folder(
 ) -> Result<(Metadata, Vec<PathBuf>)> {
     // The request as the user has made it; nothing in it is secret.
     let echo = serde_json::to_value(&request).unwrap_or_default();
-    let fetcher = request.fetcher();
+    let fetcher = request.fetcher()?;
     let mut run = Run::new(request.check()?, engine, fetcher);
     let candidates = run.look(catalog)?;
     let mut sink = FolderSink::new(folder, &run.checked.grid, &run.checked.bands)?;
@@ -84,7 +84,7 @@ pub fn run_to_folder(
 /// # Errors
 /// What stopped it.
 pub fn make_plan(request: Request, catalog: Catalog, engine: &Engine) -> Result<Plan> {
-    let fetcher = request.fetcher();
+    let fetcher = request.fetcher()?;
     let mut run = Run::new(request.check()?, engine, fetcher);
     let candidates = run.look(catalog)?;
     let survey = run.select(candidates)?;

@@ -46,12 +46,12 @@ fn utm(conversion: u32, base: (Option<u16>, Option<u16>, Option<u16>)) -> Option
     let zone = conversion % 100;
     let is_north = conversion < 16100;
     match base {
-        (Some(4326), _, _) => Some(conversion + 16600),
         (Some(4269), _, _) if is_north && zone <= 23 => Some(26900 + zone),
         (Some(4267), _, _) if is_north && zone <= 22 => Some(26700 + zone),
         (Some(4258), _, _) if is_north && (28..=38).contains(&zone) => Some(25800 + zone),
         // Datum 6326 is WGS 84's, ellipsoid 7030 too.
-        (None | USER_DEFINED, Some(6326), _)
+        (Some(4326), _, _)
+        | (None | USER_DEFINED, Some(6326), _)
         | (None | USER_DEFINED, None | USER_DEFINED, None | Some(7030) | USER_DEFINED) => Some(conversion + 16600),
         _ => None,
     }
