@@ -114,8 +114,9 @@ fn place(
             let positions = level.warp.positions(&pixels(&chunk.window), &level.level().transform);
             let Some(window) = Footprint::Bilinear.window(&positions, &wanted, level.tiling()) else { continue };
             let patch = decoded.patch(&window, nodata);
-            bilinear(&patch, &positions, nodata, &wanted, |row, col, value| {
-                strip[row * width + chunk.window.col_off + col] = value.unwrap_or(super::NODATA);
+            bilinear(&patch, &positions, nodata, &wanted, |row, col, values| {
+                let first = row * width + chunk.window.col_off + col;
+                strip[first..first + values.len()].copy_from_slice(values);
             });
         }
     });

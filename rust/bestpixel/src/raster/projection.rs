@@ -8,8 +8,11 @@
 #![expect(unsafe_code, reason = "PROJ is a C library; every call into it is in this file")]
 
 use super::{Crs, Error, Result};
+use std::cell::RefCell;
+use std::collections::HashMap;
 use std::ffi::{CStr, CString};
 use std::ptr::{self, NonNull};
+use std::rc::Rc;
 
 /// No file can lie below a device.
 const NOWHERE: &CStr = c"/dev/null/bestpixel";
@@ -55,7 +58,17 @@ impl Drop for Object {
 pub struct Projection {
     /// None where both CRSs are the same.
     operation: Option<(Object, Context)>,
+    /// The CRSs that it leads from and to.
+    pair: (Crs, Crs),
 }
+
+thread_local! {
+    /// Operations that this thread has used: making one takes milliseconds, and none may move to another thread.
+    static KEPT: RefCell<HashMap<(Crs, Crs), Rc<Projection>>> = RefCell::default();
+}
+
+/// A thread keeps so many operations, then it starts afresh.
+const MAX_KEPT: usize = 32;
 
 impl Projection {
     /// The best operation that PROJ knows between two CRSs.
@@ -63,8 +76,9 @@ impl Projection {
     /// # Errors
     /// [`Error::Crs`] where PROJ does not understand one of them, [`Error::NoOperation`] where it knows no way.
     pub fn new(source: &Crs, target: &Crs) -> Result<Self> {
+        let crss = (source.clone(), target.clone());
         if source == target {
-            return Ok(Self { operation: None });
+            return Ok(Self { operation: None, pair: crss });
         }
         let context = Context::new();
         let (source_text, target_text) = (definition(source)?, definition(target)?);
@@ -83,7 +97,39 @@ impl Projection {
         // SAFETY: context and object are live; the result is a new object or null.
         let normal = unsafe { proj_sys::proj_normalize_for_visualization(context.0.as_ptr(), pair.0.as_ptr()) };
         let normal = NonNull::new(normal).map(Object).ok_or_else(|| Self::explain(source, target))?;
-        Ok(Self { operation: Some((normal, context)) })
+        Ok(Self { operation: Some((normal, context)), pair: crss })
+    }
+
+    /// Hands `work` the operation between two CRSs that this thread keeps.
+    ///
+    /// # Errors
+    /// As of [`Self::new`].
+    pub fn with_kept<T>(source: &Crs, target: &Crs, work: impl FnOnce(&Self) -> T) -> Result<T> {
+        let pair = (source.clone(), target.clone());
+        let kept = KEPT.with_borrow(|kept| kept.get(&pair).cloned());
+        let projection = if let Some(projection) = kept {
+            projection
+        } else {
+            let made = Rc::new(Self::new(source, target)?);
+            KEPT.with_borrow_mut(|kept| {
+                if kept.len() >= MAX_KEPT {
+                    kept.clear();
+                }
+                kept.insert(pair, made.clone());
+            });
+            made
+        };
+        Ok(work(&projection))
+    }
+
+    /// The CRSs that it leads from and to.
+    pub fn pair(&self) -> &(Crs, Crs) {
+        &self.pair
+    }
+
+    /// Whether both CRSs are the same.
+    pub fn is_identity(&self) -> bool {
+        self.operation.is_none()
     }
 
     /// Why there is no operation: an unknown CRS, or no way between known ones.
