@@ -1,7 +1,5 @@
 //! Where output pixels lie among the pixels of a source level, and which tiles they touch.
 
-#![expect(clippy::inline_always, reason = "only what is inlined into a level's shell is compiled for that level")]
-
 use super::spans::any_in_column;
 use crate::raster::{Tiling, Window};
 use std::ops::Range;
@@ -31,7 +29,7 @@ pub enum Positions {
 const SNAP: f64 = 1e-6;
 
 /// Moves a position that is off an edge or centre by rounding alone onto it.
-#[inline(always)]
+#[inline]
 pub(super) fn snap(position: f64) -> f64 {
     // Adding so large a number leaves no room for fractions: the sum is rounded to an integer, on any machine.
     const ROUND: f64 = 6_755_399_441_055_744.0;
@@ -192,11 +190,11 @@ fn extent(xs: &[f64], ys: &[f64], wanted: &[bool], tiling: &Tiling) -> Option<[[
     let (mut cols, mut rows) = ([f64::INFINITY, f64::NEG_INFINITY], [f64::INFINITY, f64::NEG_INFINITY]);
     let (width, height) = (tiling.width as f64, tiling.height as f64);
     for ((&x, &y), &wanted) in xs.iter().zip(ys).zip(wanted) {
-        // What lies more than half a pixel outside has no sample; written without branches.
-        let touches = wanted & (x >= -0.5) & (x <= width + 0.5) & (y >= -0.5) & (y <= height + 0.5);
-        let or = |value: f64, other: f64| if touches { value } else { other };
-        cols = [cols[0].min(or(x, f64::INFINITY)), cols[1].max(or(x, f64::NEG_INFINITY))];
-        rows = [rows[0].min(or(y, f64::INFINITY)), rows[1].max(or(y, f64::NEG_INFINITY))];
+        // What lies more than half a pixel outside has no sample.
+        if wanted && (-0.5..=width + 0.5).contains(&x) && (-0.5..=height + 0.5).contains(&y) {
+            cols = [cols[0].min(x), cols[1].max(x)];
+            rows = [rows[0].min(y), rows[1].max(y)];
+        }
     }
     // What touches the raster from outside takes its outermost samples: it counts as lying in them.
     let clamp = |[low, high]: [f64; 2], size: f64| [low.clamp(0.0, size - 0.25), high.clamp(0.0, size - 0.25)];

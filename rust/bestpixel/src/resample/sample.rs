@@ -78,6 +78,7 @@ impl<T: Copy> Patch<T> {
 ///
 /// The limits come before the cut to an integer: a positive number is cut as `floor` would, without its cost.
 #[inline(always)]
+#[expect(clippy::manual_clamp, reason = "max and min make a number of what is none, clamp does not")]
 pub(super) fn finish(sum: f32, weight: f32) -> u16 {
     let rounded = (sum / weight + 0.5).max(1.0).min(65534.0) as i32 as u16;
     if weight > 0.0 { rounded } else { NODATA }

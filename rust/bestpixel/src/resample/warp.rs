@@ -56,7 +56,6 @@ impl Points {
 /// From pixels of the output grid to coordinates in a source CRS.
 #[derive(Debug, Clone)]
 pub struct Warp {
-    grid: Transform,
     way: Way,
 }
 
@@ -81,7 +80,7 @@ impl Warp {
                 lattice.affine(tolerance).map_or_else(|| Way::Nodes(lattice), Way::Affine)
             }
         };
-        Self { grid: transform, way }
+        Self { way }
     }
 
     /// Where points of the output grid lie among the pixels of a source level.
