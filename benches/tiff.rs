@@ -3,7 +3,7 @@
 //! What counts is the ratio of the two in one run: `decode / inflate`, at most 1.15.
 #![expect(clippy::expect_used, reason = "the inputs are right; criterion's macros write functions")]
 
-use benches::{differences, one_tile, packed_15_bits, texture};
+use benches::tiles::{differences, one_tile, packed_15_bits, texture};
 use bestpixel::tiff::{Cog, CompressedTile, Samples, decode_tile_into};
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use libdeflater::{CompressionLvl, Compressor, Decompressor};

@@ -4,6 +4,7 @@ mod composite;
 mod error;
 mod image;
 mod runtime;
+mod testing;
 
 use pyo3::prelude::*;
 
@@ -17,5 +18,11 @@ fn _bestpixel(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(composite::save, module)?)?;
     module.add_function(wrap_pyfunction!(composite::cli, module)?)?;
     module.add_function(wrap_pyfunction!(image::read_image, module)?)?;
+    module.add_function(wrap_pyfunction!(testing::_grid, module)?)?;
+    module.add_function(wrap_pyfunction!(testing::_project, module)?)?;
+    module.add_function(wrap_pyfunction!(testing::_simd, module)?)?;
+    module.add_function(wrap_pyfunction!(testing::_resample, module)?)?;
+    module.add_function(wrap_pyfunction!(testing::_nearest, module)?)?;
+    module.add_function(wrap_pyfunction!(testing::_window, module)?)?;
     Ok(())
 }

@@ -116,10 +116,9 @@ fn broken_pixels(scene: usize, level: &LevelRef, decoded: &Decoded<u16>, winners
         let window = Footprint::Bilinear.window(&positions, &wanted, level.tiling())?;
         let mut broken = Vec::new();
         // Broken pixels are 1 and all others nodata: a value means that a broken one has a weight.
-        bilinear(&decoded.broken_patch(&window)?, &positions, 0, &wanted, |row, col, value| {
-            if value.is_some() {
-                broken.push(row * chunk.window.width + col);
-            }
+        bilinear(&decoded.broken_patch(&window)?, &positions, 0, &wanted, |row, col, values| {
+            let first = row * chunk.window.width + col;
+            broken.extend((0..values.len()).filter(|&i| values[i] != super::NODATA).map(|i| first + i));
         });
         Some(broken)
     };
@@ -181,8 +180,9 @@ fn place(
             let positions = level.warp.positions(&pixels(&chunk.window), &level.level().transform);
             let Some(window) = Footprint::Bilinear.window(&positions, &wanted, level.tiling()) else { continue };
             let patch = decoded.patch(&window, nodata);
-            bilinear(&patch, &positions, nodata, &wanted, |row, col, value| {
-                strip[row * width + chunk.window.col_off + col] = value.unwrap_or(super::NODATA);
+            bilinear(&patch, &positions, nodata, &wanted, |row, col, values| {
+                let first = row * width + chunk.window.col_off + col;
+                strip[first..first + values.len()].copy_from_slice(values);
             });
         }
     });
