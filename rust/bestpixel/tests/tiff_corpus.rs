@@ -6,8 +6,8 @@ use bytes::Bytes;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-/// What a file may take; the largest takes a tenth of it in an optimised build.
-const TIME_LIMIT: Duration = Duration::from_secs(if cfg!(debug_assertions) { 8 } else { 2 });
+/// What a file may take; it is wall clock, and the machine may be busy.
+const TIME_LIMIT: Duration = Duration::from_secs(if cfg!(debug_assertions) { 20 } else { 2 });
 
 /// Decoded bytes of one file: hostile ones claim any number of tiles, and the reader is asked for a few of them.
 const MOST_DECODED: usize = 96 << 20;
@@ -145,7 +145,7 @@ fn mutated_files_of_the_corpus_do_not_break_the_reader() {
     let (seed, mut readable) = (number("BESTPIXEL_SEED", 1), 0);
     let rounds = number("BESTPIXEL_MUTATIONS", MUTATIONS);
     for round in 0..rounds {
-        let mut numbers = Numbers(seed << 40 | round);
+        let mut numbers = Numbers(seed << 40 | (round + number("BESTPIXEL_FIRST", 0)));
         let mut bytes = files[numbers.below(files.len())].clone();
         mutate(&mut bytes, &mut numbers);
         let bytes = Bytes::from(bytes);

@@ -45,14 +45,17 @@ fn utm(conversion: u32, base: (Option<u16>, Option<u16>, Option<u16>)) -> Option
     const USER_DEFINED: Option<u16> = Some(geokey::USER_DEFINED);
     let zone = conversion % 100;
     let is_north = conversion < 16100;
-    match base {
-        (Some(4269), _, _) if is_north && zone <= 23 => Some(26900 + zone),
-        (Some(4267), _, _) if is_north && zone <= 22 => Some(26700 + zone),
-        (Some(4258), _, _) if is_north && (28..=38).contains(&zone) => Some(25800 + zone),
-        // Datum 6326 is WGS 84's, ellipsoid 7030 too.
-        (Some(4326), _, _)
-        | (None | USER_DEFINED, Some(6326), _)
-        | (None | USER_DEFINED, None | USER_DEFINED, None | Some(7030) | USER_DEFINED) => Some(conversion + 16600),
+    // Datum 6326 and ellipsoid 7030 are those of WGS 84.
+    let is_wgs84 = match base {
+        (Some(4326), _, _) | (None | USER_DEFINED, Some(6326), _) => true,
+        (None | USER_DEFINED, None | USER_DEFINED, ellipsoid) => matches!(ellipsoid, None | Some(7030) | USER_DEFINED),
+        _ => false,
+    };
+    match base.0 {
+        _ if is_wgs84 => Some(conversion + 16600),
+        Some(4269) if is_north && zone <= 23 => Some(26900 + zone),
+        Some(4267) if is_north && zone <= 22 => Some(26700 + zone),
+        Some(4258) if is_north && (28..=38).contains(&zone) => Some(25800 + zone),
         _ => None,
     }
 }

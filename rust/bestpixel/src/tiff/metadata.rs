@@ -1,6 +1,6 @@
 //! GDAL's metadata (an XML text in tag 42112) go in, the scale and offset of each band come out.
 //!
-//! Source: GDAL's GTiff driver: `<Item name="SCALE" sample="0" role="scale">0.0001</Item>`.
+//! Source: GDAL's driver for GeoTIFF: `<Item name="SCALE" sample="0" role="scale">0.0001</Item>`.
 
 use super::Result;
 use super::error::Tolerate;

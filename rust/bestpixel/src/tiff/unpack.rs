@@ -1,6 +1,6 @@
 //! A row of samples of 1 to 16 bits goes in, most significant bit first, and whole numbers come out.
 //!
-//! Rows start at a byte. Source: TIFF 6.0, section 3 (BitsPerSample), and GDAL's NBITS files.
+//! Rows start at a byte. Source: TIFF 6.0, section 3 (`BitsPerSample`), and GDAL's NBITS files.
 
 use super::samples::Source;
 

@@ -1,4 +1,4 @@
-//! PackBits (compression 32773): runs of one byte and literal bytes, each behind a signed length.
+//! `PackBits` (compression 32773): runs of one byte and literal bytes, each behind a signed length.
 //!
 //! Source: TIFF 6.0, section 9.
 
