@@ -94,7 +94,9 @@ mypy:
 stubtest:
 	$(BIN)/python -m mypy.stubtest --mypy-config-file pyproject.toml bestpixel._bestpixel
 
+# With the server that the tests fetch from.
 pytest:
+	$(CARGO) build $(LOCKED) -p bestpixel-origin --bin origin
 	$(BIN)/python -m pytest
 
 bench: system

@@ -1,1 +1,4 @@
 //! Inputs shared by the benchmarks.
+
+pub mod pixels;
+pub mod tiles;

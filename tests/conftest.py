@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import importlib
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,6 +14,7 @@ import numpy as np
 import oracle
 import pytest
 import scenes
+from origin import Origin
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -101,3 +103,16 @@ def real_scenes(shared_data: Path) -> Path:
     if not (path / "items.json").is_file():
         pytest.skip(f"real scenes are not here: {path}")
     return path
+
+
+@pytest.fixture(scope="session")
+def serve() -> Iterator[Callable[[Path], Origin]]:
+    """Call it with a folder to serve it over HTTP until the tests end."""
+    with ExitStack() as running, pytest.MonkeyPatch.context() as patch:
+        # A proxy of the machine must not stand between the tests and their server.
+        patch.setenv("NO_PROXY", "127.0.0.1")
+
+        def start(folder: Path) -> Origin:
+            return running.enter_context(closing(Origin(folder)))
+
+        yield start

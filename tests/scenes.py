@@ -20,7 +20,7 @@ from rasterio.enums import Resampling
 from rasterio.io import MemoryFile
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
     from pathlib import Path
 
 Item = dict[str, Any]
@@ -174,6 +174,14 @@ def with_absolute_hrefs(items: list[Item], base: Path) -> list[Item]:
     """Copies of items whose hrefs, relative to `base`, have become absolute paths."""
     return [
         {**item, "assets": {k: {**a, "href": str((base / a["href"]).resolve())} for k, a in item["assets"].items()}}
+        for item in items
+    ]
+
+
+def with_urls(items: list[Item], url: Callable[[str], str], query: str = "") -> list[Item]:
+    """Copies of items whose hrefs, relative to a served folder, have become URLs."""
+    return [
+        {**item, "assets": {k: {**a, "href": url(a["href"]) + query} for k, a in item["assets"].items()}}
         for item in items
     ]
 

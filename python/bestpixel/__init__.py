@@ -6,11 +6,12 @@ Scenes are found through STAC and read from Cloud-Optimized GeoTIFFs: no more of
 from __future__ import annotations
 
 from bestpixel._bestpixel import __version__
-from bestpixel._composite import build_composite, plan_composite
+from bestpixel._composite import build_composite, build_monthly_composites, plan_composite
 from bestpixel._result import Composite
 from bestpixel.exceptions import (
     BestpixelError,
     CatalogError,
+    EmptyPeriodWarning,
     FormatError,
     ReadError,
     SkippedWarning,
@@ -21,11 +22,13 @@ __all__ = [
     "BestpixelError",
     "CatalogError",
     "Composite",
+    "EmptyPeriodWarning",
     "FormatError",
     "ReadError",
     "SkippedWarning",
     "WriteError",
     "__version__",
     "build_composite",
+    "build_monthly_composites",
     "plan_composite",
 ]

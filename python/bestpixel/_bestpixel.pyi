@@ -1,10 +1,25 @@
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Literal, TypedDict
 
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["__version__", "build", "cli", "plan", "preview", "save"]
+__all__ = [
+    "__version__",
+    "_grid",
+    "_nearest",
+    "_project",
+    "_read_image",
+    "_resample",
+    "_simd",
+    "_window",
+    "build",
+    "build_months",
+    "cli",
+    "plan",
+    "preview",
+    "save",
+]
 
 __version__: str
 
@@ -13,6 +28,13 @@ def build(
     items: str | None,
     progress: Callable[[int, int, str, int], object] | None,
 ) -> dict[str, Any]: ...
+def build_months(
+    request: str,
+    years: list[int],
+    months: list[int],
+    items: str | None,
+    progress: Callable[[int, int, str, int], object] | None,
+) -> list[dict[str, Any]]: ...
 def plan(request: str, items: str | None) -> str: ...
 def preview(planes: list[npt.NDArray[np.uint16]]) -> bytes: ...
 def save(
@@ -24,3 +46,25 @@ def save(
     metadata: str,
 ) -> list[str]: ...
 def cli(argv: list[str]) -> int: ...
+def _read_image(path: str, level: int, tiles: list[int] | None = None) -> list[npt.NDArray[Any]]: ...
+
+class _Task(TypedDict):
+    source_crs: str
+    source_transform: tuple[float, float, float, float, float, float]
+    grid_crs: str
+    grid_origin: tuple[float, float, float]
+    grid_shape: tuple[int, int]
+
+def _grid(bbox: tuple[float, float, float, float], crs: str | None, resolution: float) -> str: ...
+def _project(
+    source: str, target: str, xs: npt.NDArray[np.float64], ys: npt.NDArray[np.float64]
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]: ...
+def _simd() -> str: ...
+def _resample(
+    source: npt.NDArray[np.uint16] | npt.NDArray[np.int16] | npt.NDArray[np.uint8],
+    nodata: int,
+    method: Literal["bilinear", "cubic", "average"],
+    task: _Task,
+) -> npt.NDArray[np.uint16]: ...
+def _nearest(source: npt.NDArray[np.uint8], missing: int, task: _Task) -> npt.NDArray[np.uint8]: ...
+def _window(task: _Task, source_shape: tuple[int, int]) -> list[int] | None: ...

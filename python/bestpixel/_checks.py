@@ -79,6 +79,15 @@ def size(name: str, value: object) -> int:
     return _whole(name, "a whole number of bytes above 0, or None", value, 2**64)
 
 
+def integers(name: str, value: object) -> list[int]:
+    """Take integers of at least 1, or a single one: years, or months."""
+    allowed = "an integer of at least 1, or several of them"
+    values = list(value) if isinstance(value, Iterable) and not isinstance(value, str) else [value]
+    if not values:
+        raise ValueError(_said(name, allowed, value))
+    return [_whole(name, allowed, each, 2**15) for each in values]
+
+
 def _whole(name: str, allowed: str, value: object, bound: int) -> int:
     if isinstance(value, (bool, np.bool_)):
         raise TypeError(_said(name, allowed, value))

@@ -12,15 +12,15 @@ import json
 import warnings
 from typing import TYPE_CHECKING, Any, Optional, TypeVar, Union
 
-from bestpixel import _bestpixel
+from bestpixel import _bestpixel, _checks
 from bestpixel._progress import reporter
 from bestpixel._request import Request
 from bestpixel._result import Composite
-from bestpixel.exceptions import SkippedWarning
+from bestpixel.exceptions import EmptyPeriodWarning, SkippedWarning
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from typing_extensions import ParamSpec
 
@@ -186,6 +186,63 @@ def plan_composite(arguments: Mapping[str, Any]) -> dict[str, Any]:
     request = Request.from_arguments(arguments)
     plan: dict[str, Any] = json.loads(_bestpixel.plan(request.to_json(), request.items))
     return plan
+
+
+def build_monthly_composites(
+    bbox: BBox,
+    years: Union[int, Iterable[int]],
+    months: Union[int, Iterable[int]],
+    resolution: float = 60.0,
+    **options: Any,  # noqa: ANN401  those of build_composite, checked there
+) -> list[Composite]:
+    """Make a cloud-free composite of an area for each month of each year.
+
+    All months share one look at the scenes, one set of connections and one budget of requests and memory, and several
+    are under way at once: a batch takes less time than the same months one by one.
+
+    Args:
+        bbox: West, south, east, north in degrees (WGS 84). West > east crosses the antimeridian.
+        years: A year, or several.
+        months: A month (1 to 12), or several: each is taken of each year.
+        resolution: Side of an output pixel in units of the output's coordinate reference system (metres for UTM).
+        options: The keyword arguments of `build_composite`, under the same names and with the same defaults.
+
+    Returns:
+        A list of composites in the order of (year, month), each with the further keys `year` and `month`. A month
+        without scenes gives a composite that is nodata everywhere, and an `EmptyPeriodWarning`.
+
+    Raises:
+        TypeError: An argument is of the wrong kind.
+        ValueError: An argument is out of range.
+        FileNotFoundError: `catalog` is a path at which nothing lies.
+        CatalogError: The catalogue cannot be read.
+        ReadError: With `on_error="raise"`, bytes of a scene cannot be had.
+        FormatError: With `on_error="raise"`, bytes of a scene cannot be understood.
+        NotImplementedError: This version cannot do it yet.
+
+    Example:
+        >>> import bestpixel as bp
+        >>> (july,) = bp.build_monthly_composites(
+        ...     (17.6, 45.2, 18.6, 45.8), 2024, 7, 240.0, endpoint="earth-search",
+        ...     catalog="demo/sample/items.json", bands=["red"],
+        ... )
+        >>> july["year"], july["month"], july["band_names"]
+        (2024, 7, ['red'])
+    """
+    wanted = (_checks.integers("years", years), _checks.integers("months", months))
+    # The period of a month is set by the native module.
+    bound = inspect.signature(build_composite).bind(bbox, f"{wanted[0][0]:04}", resolution, **options)
+    bound.apply_defaults()
+    request = Request.from_arguments(bound.arguments)
+    with reporter(bound.arguments["progress"]) as report:
+        native = _bestpixel.build_months(request.to_json(), *wanted, request.items, report)
+    composites = [Composite(each) for each in native]
+    _tell_of_skipped([skip for composite in composites for skip in composite.skipped])
+    empty = [f"{composite.year:04}-{composite.month:02}" for composite in composites if not composite.source_ids]
+    if empty:
+        message = f"no scene fits in {', '.join(empty)}: nodata everywhere"
+        warnings.warn(message, EmptyPeriodWarning, stacklevel=2)
+    return composites
 
 
 def _tell_of_skipped(skipped: Sequence[Mapping[str, Any]]) -> None:

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 TRUE_COLOUR = ("red", "green", "blue")
 PLANES = ("quality", "observation_count", "selected_observation")
+PERIOD = ("year", "month")
 
 
 class Composite(Mapping[str, Any]):
@@ -64,6 +65,10 @@ class Composite(Mapping[str, Any]):
     clear_fraction (0..1, of what it observes of the area) and pixels (how many it has won)."""
     skipped: list[dict[str, Any]]
     """What could not be read and was left out: item, href and cause."""
+    year: int
+    """Of a monthly composite: its year. Others have no such key."""
+    month: int
+    """Of a monthly composite: its month, 1 to 12. Others have no such key."""
 
     def __init__(self, native: Mapping[str, Any]) -> None:
         """Take over the arrays and the metadata (JSON text) that the native module made."""
@@ -74,6 +79,7 @@ class Composite(Mapping[str, Any]):
             array.setflags(write=False)
         made = {"bands": MappingProxyType(bands), **{name: native[name] for name in PLANES}}
         self._data = {key: made[key] if key in made else told[key] for key in KEYS}
+        self._data.update({key: native[key] for key in PERIOD if key in native})
 
     def __getitem__(self, key: str) -> Any:  # noqa: ANN401  a dict of many kinds
         """Give an array as it is, a list or dict as a copy."""
@@ -97,12 +103,12 @@ class Composite(Mapping[str, Any]):
     if not TYPE_CHECKING:
 
         def __getattr__(self, name: str) -> Any:  # noqa: ANN401  as __getitem__
-            if name in KEYS:
+            if name in KEYS or (name in PERIOD and name in self._data):
                 return self[name]
             raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
 
     def __dir__(self) -> list[str]:
-        return sorted({*super().__dir__(), *KEYS})
+        return sorted({*super().__dir__(), *self._data})
 
     def __reduce__(self) -> tuple[type[Composite], tuple[dict[str, Any]]]:
         return type(self), (self._native(),)
@@ -119,7 +125,8 @@ class Composite(Mapping[str, Any]):
     def _native(self) -> dict[str, Any]:
         """Give the parts in the form in which the native module made them."""
         planes = {name: self._data[name] for name in PLANES}
-        return {"bands": dict(self._data["bands"]), **planes, "metadata": self._metadata}
+        period = {key: self._data[key] for key in PERIOD if key in self._data}
+        return {"bands": dict(self._data["bands"]), **planes, "metadata": self._metadata, **period}
 
     def preview(self, bands: Optional[Union[str, Sequence[str]]] = None) -> bytes:
         """Draw the composite, its contrast stretched for the eye.
@@ -180,5 +187,5 @@ class Composite(Mapping[str, Any]):
         return _xarray.dataset(self)
 
 
-KEYS = tuple(Composite.__annotations__)
+KEYS = tuple(name for name in Composite.__annotations__ if name not in PERIOD)
 """The keys of a composite, in their order."""

@@ -6,7 +6,15 @@ what this version cannot do yet a `NotImplementedError`. Everything else derives
 
 from __future__ import annotations
 
-__all__ = ["BestpixelError", "CatalogError", "FormatError", "ReadError", "SkippedWarning", "WriteError"]
+__all__ = [
+    "BestpixelError",
+    "CatalogError",
+    "EmptyPeriodWarning",
+    "FormatError",
+    "ReadError",
+    "SkippedWarning",
+    "WriteError",
+]
 
 
 class BestpixelError(Exception):
@@ -31,3 +39,7 @@ class WriteError(BestpixelError):
 
 class SkippedWarning(UserWarning):
     """Something could not be read and the composite was made without it; the result's `skipped` says what and why."""
+
+
+class EmptyPeriodWarning(UserWarning):
+    """A period has no scene that fits; its composite is nodata everywhere."""

@@ -4,7 +4,7 @@
 
 use super::error::exception;
 use super::runtime::{pool, wait};
-use bestpixel::pipeline::{self, Arrays, Catalog, Composite, Engine, Error, Metadata, Request};
+use bestpixel::pipeline::{self, Arrays, Catalog, Composite, Engine, Error, Metadata, Month, Request};
 use bestpixel::raster::{Crs, Grid};
 use bestpixel::stac::parse_items;
 use numpy::{IntoPyArray, PyArray2, PyArrayMethods, PyReadonlyArray2, PyUntypedArrayMethods};
@@ -70,6 +70,29 @@ fn into_dict(py: Python<'_>, composite: Composite) -> PyResult<Bound<'_, PyDict>
 
 fn json(value: &impl serde::Serialize) -> PyResult<String> {
     serde_json::to_string(value).map_err(|error| PyValueError::new_err(error.to_string()))
+}
+
+#[pyfunction]
+#[pyo3(signature = (request, years, months, items, progress))]
+pub(crate) fn build_months<'py>(
+    py: Python<'py>,
+    request: &str,
+    years: Vec<i16>,
+    months: Vec<i8>,
+    items: Option<&str>,
+    progress: Option<Py<PyAny>>,
+) -> PyResult<Vec<Bound<'py, PyDict>>> {
+    let (request, catalog) = parse(request, items)?;
+    let months = Month::of(&years, &months).map_err(|error| exception(&error))?;
+    let made =
+        enter(py, progress.as_ref(), |engine| pipeline::run_months(&request, &months, || catalog.clone(), engine))?;
+    let with_month = |(month, composite): (Month, Composite)| {
+        let out = into_dict(py, composite)?;
+        out.set_item("year", month.year)?;
+        out.set_item("month", month.month)?;
+        Ok(out)
+    };
+    made.into_iter().map(with_month).collect()
 }
 
 #[pyfunction]

@@ -16,7 +16,7 @@ pub(crate) fn exception(error: &Error) -> PyErr {
         ErrorKind::Usage => PyValueError::new_err(message),
         ErrorKind::NotAvailable => PyNotImplementedError::new_err(message),
         ErrorKind::NotFound => PyFileNotFoundError::new_err(message),
-        ErrorKind::Catalog => CatalogError::new_err(message),
+        ErrorKind::Catalog | ErrorKind::NoScenes => CatalogError::new_err(message),
         ErrorKind::Read => ReadError::new_err(message),
         ErrorKind::Format => FormatError::new_err(message),
         ErrorKind::Write => WriteError::new_err(message),

@@ -12,7 +12,7 @@ pub(crate) fn code(kind: ErrorKind) -> u8 {
     match kind {
         ErrorKind::System => 1,
         ErrorKind::Usage | ErrorKind::NotAvailable => USAGE,
-        ErrorKind::NotFound | ErrorKind::Catalog => 3,
+        ErrorKind::NotFound | ErrorKind::Catalog | ErrorKind::NoScenes => 3,
         ErrorKind::Read | ErrorKind::Format => 4,
         ErrorKind::Write => 5,
         ErrorKind::Cancelled => 130,

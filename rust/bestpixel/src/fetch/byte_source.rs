@@ -6,15 +6,16 @@ use futures_util::future::BoxFuture;
 use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// A file or resource that gives byte ranges.
+/// A file or resource that gives byte ranges. All that it gives belongs to one version of the resource.
 pub trait ByteSource: Send + Sync {
     /// How messages name it: no query, no secret.
     fn name(&self) -> &str;
 
-    /// The bytes of `range`, fewer only where the resource ends inside it. One call is one request.
+    /// The bytes of `range`, fewer only where the resource ends inside it. One call is one request, unless it has to be
+    /// repeated. Dropping the future gives up the request.
     ///
     /// # Errors
-    /// Any [`super::Error`]; failures that may pass have been retried.
+    /// [`super::Error::Read`]; failures that may pass have been retried.
     fn read(&self, range: Range<u64>) -> BoxFuture<'_, Result<Bytes>>;
 }
 

@@ -1,25 +1,60 @@
-//! Hrefs go in, byte sources come out: they share a client, a bound on requests and a meter.
+//! Hrefs go in, byte sources come out: they share a client, bounds on requests and a meter.
 
+use super::client::make_client;
 use super::file::FileSource;
-use super::http::HttpSource;
+use super::http::{HttpSource, Web};
+use super::limit::Gate;
+use super::retry::Patience;
 use super::{ByteSource, Error, Meter, Result, Signer};
+use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::Semaphore;
 
+/// How many seconds without progress are a failure, for networks where the default does not fit.
+const TIMEOUT_VARIABLE: &str = "BESTPIXEL_READ_TIMEOUT";
+
 /// How bytes are fetched.
 #[derive(Debug, Clone, Copy)]
 pub struct Options {
-    /// Requests under way at once.
+    /// Requests under way at once, to one host and to all.
     pub concurrency: usize,
-    /// No byte for this long is a failure.
+    /// No progress for this long is a failure.
     pub read_timeout: Duration,
+    /// The longest pause before the second attempt; each further pause may be twice as long.
+    pub back_off: Duration,
+    /// No attempt starts later than this after the first one.
+    pub budget: Duration,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { concurrency: 192, read_timeout: Duration::from_secs(30) }
+        Self {
+            concurrency: 192,
+            read_timeout: Duration::from_secs(20),
+            back_off: Duration::from_millis(250),
+            budget: Duration::from_secs(180),
+        }
+    }
+}
+
+impl Options {
+    /// The defaults, as far as the environment says nothing else: `BESTPIXEL_READ_TIMEOUT` in seconds.
+    ///
+    /// # Errors
+    /// [`Error::Variable`] where its value is no positive number.
+    pub fn from_env() -> Result<Self> {
+        let value = std::env::var_os(TIMEOUT_VARIABLE).map(|value| value.to_string_lossy().into_owned());
+        Self::with_read_timeout(value.as_deref())
+    }
+
+    fn with_read_timeout(text: Option<&str>) -> Result<Self> {
+        let Some(text) = text.map(str::trim).filter(|text| !text.is_empty()) else { return Ok(Self::default()) };
+        let seconds = text.parse().ok().filter(|&seconds: &f64| seconds > 0.0);
+        let read_timeout = seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
+        let refuse = || Error::Variable { variable: TIMEOUT_VARIABLE, value: text.to_owned() };
+        Ok(Self { read_timeout: read_timeout.ok_or_else(refuse)?, ..Self::default() })
     }
 }
 
@@ -27,8 +62,10 @@ impl Default for Options {
 #[derive(Debug)]
 pub struct Fetcher {
     options: Options,
-    /// Made for the first http(s) href: a machine without CA roots can still read local files.
-    client: Mutex<Option<reqwest::Client>>,
+    /// Made for the first http(s) href: local files need no client and no certificates.
+    web: Mutex<Option<Web>>,
+    /// By host and port.
+    gates: Mutex<HashMap<String, Arc<Gate>>>,
     permits: Arc<Semaphore>,
     meter: Arc<Meter>,
     signer: Option<Arc<dyn Signer>>,
@@ -38,39 +75,39 @@ impl Fetcher {
     /// A fetcher with connections of its own.
     pub fn new(options: Options) -> Self {
         let permits = Arc::new(Semaphore::new(options.concurrency.clamp(1, Semaphore::MAX_PERMITS)));
-        Self { options, client: Mutex::new(None), permits, meter: Arc::default(), signer: None }
+        Self { options, web: Mutex::default(), gates: Mutex::default(), permits, meter: Arc::default(), signer: None }
     }
 
     /// The same fetcher, which signs what it asks for.
     #[must_use]
     pub fn with_signer(self, signer: Option<Arc<dyn Signer>>) -> Self {
-        Self { signer, ..self }
+        Self { signer, web: Mutex::default(), ..self }
     }
 
-    /// The HTTP client that all sources share.
-    fn client(&self) -> Result<reqwest::Client> {
-        let mut client = self.client.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(client) = &*client {
-            return Ok(client.clone());
+    /// What all http(s) sources share.
+    fn web(&self) -> Result<Web> {
+        let mut web = self.web.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(web) = &*web {
+            return Ok(web.clone());
         }
-        // HTTP/1.1 only: S3 and Azure Blob speak nothing else, and many connections are faster than one.
-        let made = reqwest::Client::builder()
-            .http1_only()
-            .tcp_nodelay(true)
-            .pool_max_idle_per_host(64)
-            .connect_timeout(Duration::from_secs(10))
-            .read_timeout(self.options.read_timeout)
-            .user_agent(concat!("bestpixel/", env!("CARGO_PKG_VERSION")))
-            .build()
-            .map_err(|source| Error::Client { source })?;
-        Ok(client.insert(made).clone())
+        let Options { concurrency, read_timeout, back_off, budget } = self.options;
+        let patience = Patience { back_off, budget };
+        let (client, meter, signer) = (make_client(concurrency)?, self.meter.clone(), self.signer.clone());
+        let made = Web { client, meter, patience, read_timeout, signer };
+        Ok(web.insert(made).clone())
+    }
+
+    fn gate(&self, url: &url::Url) -> Arc<Gate> {
+        let host = format!("{}:{}", url.host_str().unwrap_or_default(), url.port_or_known_default().unwrap_or(0));
+        let mut gates = self.gates.lock().unwrap_or_else(PoisonError::into_inner);
+        gates.entry(host).or_insert_with(|| Gate::new(self.options.concurrency, self.permits.clone())).clone()
     }
 
     /// The source behind an http(s) URL, a file URL or a local path. Nothing is read yet.
     ///
     /// # Errors
-    /// [`Error::Scheme`] for anything else, [`Error::Url`] for a URL that is none, [`Error::Client`] where the HTTP client
-    /// cannot be set up.
+    /// [`Error::Scheme`] for anything else, [`Error::Url`] for a URL that is none, [`Error::Client`] and
+    /// [`Error::CaBundle`] where the HTTP client cannot be set up.
     pub fn open(&self, href: &str) -> Result<Arc<dyn ByteSource>> {
         let file = |path: PathBuf| -> Arc<dyn ByteSource> { Arc::new(FileSource::new(path, self.meter.clone())) };
         let Some((scheme, _)) = href.split_once("://") else {
@@ -80,8 +117,8 @@ impl Fetcher {
         let scheme_error = || Error::Scheme { href: super::redact(href), scheme: scheme.to_owned() };
         match url.scheme() {
             "http" | "https" => {
-                let source = HttpSource::new(url, self.client()?, self.permits.clone(), self.meter.clone());
-                Ok(Arc::new(source.with_signer(self.signer.clone())))
+                let gate = self.gate(&url);
+                Ok(Arc::new(HttpSource::new(url, self.web()?, gate)))
             }
             "file" => Ok(file(url.to_file_path().map_err(|()| scheme_error())?)),
             _ => Err(scheme_error()),
@@ -91,5 +128,29 @@ impl Fetcher {
     /// What all sources of this fetcher have asked for and received.
     pub fn meter(&self) -> &Meter {
         &self.meter
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn refusals_keep_secrets() {
+        let fetcher = Fetcher::new(Options::default());
+        for href in ["s3://bucket/a.tif?sig=SECRET", "https://host:no/a.tif?sig=SECRET", "https://?sig=SECRET"] {
+            let Err(error) = fetcher.open(href) else { panic!("{href} was opened") };
+            assert!(!format!("{error} {error:?}").contains("SECRET"), "{error:?}");
+        }
+    }
+
+    #[test]
+    fn the_timeout_is_a_positive_number() {
+        let seconds = |text| Options::with_read_timeout(text).map(|options| options.read_timeout.as_secs_f64());
+        assert_eq!(seconds(Some(" 2.5 ")).unwrap(), 2.5);
+        assert_eq!(seconds(Some("")).unwrap(), seconds(None).unwrap());
+        for wrong in ["0", "-1", "soon", "inf", "nan", "1e99"] {
+            assert!(seconds(Some(wrong)).is_err(), "{wrong}");
+        }
     }
 }

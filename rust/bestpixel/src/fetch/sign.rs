@@ -1,6 +1,6 @@
 //! The hook by which URLs get their signatures just before they are asked for.
 
-use super::Result;
+use super::Fault;
 use futures_util::future::BoxFuture;
 use url::Url;
 
@@ -10,8 +10,8 @@ pub trait Signer: std::fmt::Debug + Send + Sync {
     /// The URL to ask for: the same one, or with a signature.
     ///
     /// # Errors
-    /// [`super::Error::Signature`] where one is needed and cannot be had.
-    fn sign<'a>(&'a self, url: &'a Url) -> BoxFuture<'a, Result<Url>>;
+    /// [`Fault::Signature`] where one is needed and cannot be had.
+    fn sign<'a>(&'a self, url: &'a Url) -> BoxFuture<'a, Result<Url, Fault>>;
 
     /// Told that a server has answered 403 to a URL that [`Signer::sign`] gave. True where asking again with a new
     /// signature may help.

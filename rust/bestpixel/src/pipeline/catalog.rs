@@ -38,7 +38,7 @@ pub(crate) fn find_scenes(checked: &Checked, catalog: Catalog, io: &Io<'_>) -> R
              of them can be used for endpoint {}{why}",
             request.bbox, request.datetime, request.max_cloud_cover, checked.endpoint.name
         );
-        return Err(Error::new(Stage::Catalog, ErrorKind::Catalog, message));
+        return Err(Error::new(Stage::Catalog, ErrorKind::NoScenes, message));
     }
     Ok((drop_duplicates(scenes), unusable))
 }

@@ -34,8 +34,10 @@ pub enum ErrorKind {
     NotAvailable,
     /// A named file or folder does not exist.
     NotFound,
-    /// The catalogue cannot be read or holds nothing that fits.
+    /// The catalogue cannot be read.
     Catalog,
+    /// The catalogue holds no scene that fits.
+    NoScenes,
     /// Bytes could not be had.
     Read,
     /// A file is damaged or of a kind that cannot be read.
@@ -119,7 +121,15 @@ impl From<source::Error> for Error {
 
 impl From<fetch::Error> for Error {
     fn from(error: fetch::Error) -> Self {
-        Self::new(Stage::Read, ErrorKind::Read, causes(&error))
+        let (stage, kind) = match &error {
+            fetch::Error::Variable { .. } => (Stage::Request, ErrorKind::Usage),
+            fetch::Error::Scheme { .. }
+            | fetch::Error::Url { .. }
+            | fetch::Error::Client { .. }
+            | fetch::Error::CaBundle { .. }
+            | fetch::Error::Read { .. } => (Stage::Read, ErrorKind::Read),
+        };
+        Self::new(stage, kind, causes(&error))
     }
 }
 

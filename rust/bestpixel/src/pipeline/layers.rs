@@ -1,33 +1,26 @@
 //! The quality layers of a scene go in, the worst of their scores at each position comes out (rules V2 and W4).
 
+use super::scout::Failure;
 use super::tiles::{Decoded, Fetched, LevelRef};
 use crate::raster::Array;
 use crate::resample::{Footprint, Points, nearest};
-use crate::source::{NODATA, QualityKind};
+use crate::source::{NODATA, Scene};
 use crate::tiff;
-use futures_util::future::try_join_all;
+use futures_util::future::join_all;
 use std::future::Future;
 
 /// A result of which the failure comes with the name of the file.
 pub(crate) type FileResult<T> = Result<T, (String, tiff::Error)>;
 
-/// Names a file's failure.
-pub(crate) fn named<T>(result: tiff::Result<T>, level: &LevelRef) -> FileResult<T> {
-    result.map_err(|error| (level.cog.source.name().to_owned(), error))
-}
-
 /// What fetches the tiles of all layers that hold the sample of any point, and the bytes of those tiles.
 pub(crate) fn fetch_layers(
     levels: &[LevelRef],
     points: &[Points],
-) -> (u64, impl Future<Output = FileResult<Vec<Fetched>>> + Send + 'static + use<>) {
+) -> (u64, impl Future<Output = Vec<Fetched>> + Send + 'static + use<>) {
     let tiles: Vec<Vec<usize>> = levels.iter().map(|level| tiles_at(level, points)).collect();
     let bytes = levels.iter().zip(&tiles).map(|(level, tiles)| level.bytes(tiles)).sum();
-    let fetch = |(level, tiles): (&LevelRef, Vec<usize>)| {
-        let level = level.clone();
-        async move { named(level.clone().fetch(tiles).await, &level) }
-    };
-    (bytes, try_join_all(levels.iter().zip(tiles).map(fetch).collect::<Vec<_>>()))
+    let fetch = |(level, tiles): (&LevelRef, Vec<usize>)| level.clone().fetch(tiles);
+    (bytes, join_all(levels.iter().zip(tiles).map(fetch).collect::<Vec<_>>()))
 }
 
 /// The tiles of a level that hold the sample of any point.
@@ -42,13 +35,20 @@ fn tiles_at(level: &LevelRef, points: &[Points]) -> Vec<usize> {
 }
 
 /// The decoded layers of one scene.
-pub(crate) struct Layers<'a>(Vec<(&'a LevelRef, Decoded<u8>)>);
+pub(crate) struct Layers(Vec<(LevelRef, Decoded<u8>)>);
 
-impl<'a> Layers<'a> {
-    /// Decodes the layers.
-    pub(crate) fn decode(kind: QualityKind, fetched: &'a [Fetched]) -> FileResult<Self> {
-        let decode = |fetched: &'a Fetched| Ok((&fetched.level, named(fetched.decode_quality(kind), &fetched.level)?));
-        fetched.iter().map(decode).collect::<FileResult<_>>().map(Self)
+impl Layers {
+    /// Decodes a scene's layers, which come in the order of its hrefs. Gives also what failed: where a tile of any layer
+    /// is missing, nothing is observed.
+    pub(crate) fn decode(scene: &Scene, fetched: Vec<Fetched>) -> (Self, Vec<Failure>) {
+        let (mut layers, mut failures) = (Vec::with_capacity(fetched.len()), Vec::new());
+        for (href, fetched) in scene.quality_hrefs.iter().zip(fetched) {
+            let level = fetched.level.clone();
+            let (decoded, errors) = fetched.decode_quality(scene.collection.quality);
+            layers.push((level, decoded));
+            failures.extend(Failure::of_file(scene, href, errors));
+        }
+        (Self(layers), failures)
     }
 
     /// The worst score at each point; None where the points do not reach all layers.

@@ -1,6 +1,6 @@
 //! The selected scenes go in, their scores on the output grid come out (rule V2: nearest, end to end).
 
-use super::layers::{FileResult, Layers, fetch_layers};
+use super::layers::{Layers, fetch_layers};
 use super::scout::Failure;
 use super::stream::{Flow, Io, Job};
 use super::tiles::{Fetched, LevelRef};
@@ -27,7 +27,7 @@ pub(crate) struct Wanted<'a> {
 }
 
 /// What arrives of one scene: its index, itself, the chunks that it may win in, its tiles.
-pub(crate) type Arrived = (usize, Scene, Vec<usize>, FileResult<Vec<Fetched>>);
+pub(crate) type Arrived = (usize, Scene, Vec<usize>, Vec<Fetched>);
 
 /// Starts reading the quality of scenes.
 pub(crate) fn start_scores(wanted: Vec<Wanted<'_>>, chunks: &[Window], io: &Io<'_>) -> Flow<Arrived> {
@@ -40,21 +40,23 @@ pub(crate) fn start_scores(wanted: Vec<Wanted<'_>>, chunks: &[Window], io: &Io<'
     io.start(Stage::Quality, jobs.collect())
 }
 
-/// Makes scores of what arrives; each is handed to `keep` with the scene's index, or its failure.
+/// Makes scores of what arrives; each is handed to `keep` with the scene's index, and with what could not be read: that
+/// has no score.
 pub(crate) fn read_scores(
     flow: Flow<Arrived>,
     chunks: &[Window],
     io: &Io<'_>,
-    mut keep: impl FnMut(usize, std::result::Result<Scores, Failure>) -> Result<()>,
+    mut keep: impl FnMut(usize, Scores, Vec<Failure>) + Send,
 ) -> Result<()> {
     io.consume(flow, |(index, scene, eligible, fetched)| {
-        let scores = fetched.and_then(|fetched| score(&scene, &fetched, chunks, &eligible));
-        keep(index, scores.map_err(|(href, error)| Failure { scene, href, error }))
+        let (scores, failures) = score(&scene, fetched, chunks, &eligible);
+        keep(index, scores, failures);
+        Ok(())
     })
 }
 
-fn score(scene: &Scene, fetched: &[Fetched], chunks: &[Window], eligible: &[usize]) -> FileResult<Scores> {
-    let layers = Layers::decode(scene.collection.quality, fetched)?;
+fn score(scene: &Scene, fetched: Vec<Fetched>, chunks: &[Window], eligible: &[usize]) -> (Scores, Vec<Failure>) {
+    let (layers, failures) = Layers::decode(scene, fetched);
     let score_chunk = |&chunk: &usize| {
         // Who decides winners does not care why a pixel cannot be used.
         let usable = |score: u8| if score == UNUSABLE { NODATA } else { score };
@@ -65,5 +67,5 @@ fn score(scene: &Scene, fetched: &[Fetched], chunks: &[Window], eligible: &[usiz
     for (chunk, array) in eligible.par_iter().filter_map(score_chunk).collect::<Vec<_>>() {
         scores[chunk] = Some(array);
     }
-    Ok(scores)
+    (scores, failures)
 }

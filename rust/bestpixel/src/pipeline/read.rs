@@ -10,7 +10,6 @@ use super::{Result, Stage};
 use crate::raster::{Array, CHUNK_SIZE, Tiling, Transform, Window};
 use crate::resample::{Footprint, Points, bilinear};
 use crate::source::{MISSING_DN, Scene};
-use crate::tiff;
 use rayon::prelude::*;
 use std::collections::HashMap;
 
@@ -54,7 +53,14 @@ impl Kept {
     }
 }
 
-/// Reads the reflectance of all fresh pixels into the canvas. Gives the scenes of which something could not be read.
+/// What could not be read, and the fresh pixels of each chunk that needed it.
+#[derive(Debug, Default)]
+pub(crate) struct Broken {
+    pub(crate) failures: Vec<Failure>,
+    pub(crate) pixels: Vec<Vec<usize>>,
+}
+
+/// Reads the reflectance of all fresh pixels into the canvas.
 pub(crate) fn read_fresh(
     sources: &[Source],
     winners: &Winners,
@@ -62,12 +68,14 @@ pub(crate) fn read_fresh(
     io: &Io<'_>,
     mut earlier: HashMap<(usize, usize), HashMap<usize, Array<u16>>>,
     kept: &mut Kept,
-    mut progress: impl FnMut(usize, usize),
-) -> Result<Vec<(usize, Failure)>> {
-    let jobs: Vec<_> = sources
-        .par_iter()
-        .enumerate()
-        .flat_map_iter(|(scene, source)| scene_jobs(scene, source, winners))
+    mut progress: impl FnMut(usize, usize) + Send,
+) -> Result<Broken> {
+    let needs: Vec<_> = io.pool.install(|| {
+        let sources = sources.par_iter().enumerate();
+        sources.flat_map_iter(|(scene, source)| scene_jobs(scene, source, winners)).collect()
+    });
+    let jobs: Vec<_> = needs
+        .into_iter()
         .map(|(scene, band, tiles)| {
             let level = sources[scene].bands[band].clone();
             let have = earlier.get(&(scene, band));
@@ -78,31 +86,42 @@ pub(crate) fn read_fresh(
         })
         .collect();
     let (total, mut done) = (jobs.len(), 0);
-    let mut failures = Vec::new();
-    io.stream(Stage::Read, jobs, |(scene, band, fetched): (usize, usize, tiff::Result<Fetched>)| {
+    let mut broken = Broken { pixels: vec![Vec::new(); winners.chunks.len()], ..Broken::default() };
+    io.stream(Stage::Read, jobs, |(scene, band, fetched): (usize, usize, Fetched)| {
         let source = &sources[scene];
-        let earlier = earlier.remove(&(scene, band)).unwrap_or_default();
-        let decoded =
-            fetched.and_then(|fetched| fetched.decode_reflectance(&source.scene.collection.scale, source.scene.offset));
-        match decoded {
-            Ok(mut decoded) => {
-                kept.pixels += decoded.pixels();
-                decoded.add(earlier);
-                place((scene, band), source, &decoded, winners, canvas);
-                let below = tiles_below(&source.bands[band], canvas.window());
-                kept.keep((scene, band), decoded.into_tiles(|tile| below[tile]));
-            }
-            Err(error) => {
-                let href = source.bands[band].cog.source.name().to_owned();
-                failures.push((scene, Failure { scene: source.scene.clone(), href, error }));
-            }
+        let (mut decoded, errors) = fetched.decode_reflectance(&source.scene.collection.scale, source.scene.offset);
+        broken.failures.extend(Failure::of_file(&source.scene, &source.scene.band_hrefs[band], errors));
+        kept.pixels += decoded.pixels();
+        decoded.add(earlier.remove(&(scene, band)).unwrap_or_default());
+        place((scene, band), source, &decoded, winners, canvas);
+        for (all, pixels) in broken.pixels.iter_mut().zip(broken_pixels(scene, &source.bands[band], &decoded, winners))
+        {
+            all.extend(pixels);
         }
+        let below = tiles_below(&source.bands[band], canvas.window());
+        kept.keep((scene, band), decoded.into_tiles(|tile| below[tile]));
         done += 1;
         progress(done, total);
         Ok(())
     })?;
-    failures.sort_by(|a, b| (a.0, &a.1.href).cmp(&(b.0, &b.1.href)));
-    Ok(failures)
+    Ok(broken)
+}
+
+/// The fresh pixels of a scene that need a tile which could not be had, chunk by chunk.
+fn broken_pixels(scene: usize, level: &LevelRef, decoded: &Decoded<u16>, winners: &Winners) -> Vec<Vec<usize>> {
+    let in_chunk = |chunk: &ChunkWinners| -> Option<Vec<usize>> {
+        let wanted = wanted_of(scene, chunk)?;
+        let positions = level.warp.positions(&pixels(&chunk.window), &level.level().transform);
+        let window = Footprint::Bilinear.window(&positions, &wanted, level.tiling())?;
+        let mut broken = Vec::new();
+        // Broken pixels are 1 and all others nodata: a value means that a broken one has a weight.
+        bilinear(&decoded.broken_patch(&window)?, &positions, 0, &wanted, |row, col, values| {
+            let first = row * chunk.window.width + col;
+            broken.extend((0..values.len()).filter(|&i| values[i] != super::NODATA).map(|i| first + i));
+        });
+        Some(broken)
+    };
+    winners.chunks.iter().map(|chunk| in_chunk(chunk).unwrap_or_default()).collect()
 }
 
 /// Whether each pixel of a chunk is to be read from a scene; None where none is.
@@ -159,8 +178,9 @@ fn place(
             let positions = level.warp.positions(&pixels(&chunk.window), &level.level().transform);
             let Some(window) = Footprint::Bilinear.window(&positions, &wanted, level.tiling()) else { continue };
             let patch = decoded.patch(&window, MISSING_DN);
-            bilinear(&patch, &positions, MISSING_DN, &wanted, |row, col, value| {
-                strip[row * width + chunk.window.col_off + col] = value.unwrap_or(super::NODATA);
+            bilinear(&patch, &positions, MISSING_DN, &wanted, |row, col, values| {
+                let first = row * width + chunk.window.col_off + col;
+                strip[first..first + values.len()].copy_from_slice(values);
             });
         }
     });

@@ -1,11 +1,13 @@
 //! All that the user says, checked once.
 
 use super::{Error, ErrorKind, Result, Stage};
+use crate::fetch::{Fetcher, Options};
 use crate::raster::{BBox, Crs, Grid};
-use crate::source::{Endpoint, NativeGrid, endpoint};
+use crate::source::{Endpoint, NativeGrid, PlanetaryComputer, endpoint};
 use crate::stac::{Interval, Item};
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
+use std::sync::Arc;
 
 /// Where items come from.
 #[derive(Debug, Clone, Default)]
@@ -123,6 +125,18 @@ impl Request {
             Some(text) if text.starts_with("http://") || text.starts_with("https://") => Catalog::Url(text.clone()),
             Some(text) => Catalog::Path(text.into()),
         }
+    }
+
+    /// Bytes for buffers beyond the output.
+    pub(crate) fn memory_limit(&self) -> u64 {
+        self.memory_limit.unwrap_or(512 << 20)
+    }
+
+    /// What fetches bytes for this request.
+    pub(crate) fn fetcher(&self) -> Result<Arc<Fetcher>> {
+        let options = Options { concurrency: self.concurrency, ..Options::from_env()? };
+        let signer = PlanetaryComputer::for_endpoint(endpoint(&self.endpoint)?);
+        Ok(Arc::new(Fetcher::new(options).with_signer(signer)))
     }
 
     /// Checks every value.

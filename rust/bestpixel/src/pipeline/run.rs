@@ -7,7 +7,7 @@ use super::quality::{Arrived, Wanted, pixels, read_scores, start_scores};
 use super::read::{Kept, Source, read_fresh};
 use super::request::{Catalog, Checked};
 use super::scout::{Candidate, Failure, open_files, quality_levels, scout};
-use super::select::{Choice, Depth, select};
+use super::select::{Choice, Depth, Seen, select};
 use super::sink::{MemorySink, Sink, Tally};
 use super::stream::{Flow, Io};
 use super::tiles::Warps;
@@ -17,10 +17,10 @@ use super::{
     Arrays, CancelToken, ChunkPlan, Composite, Error, ErrorKind, GridInfo, Metadata, NODATA, OnError, Plan, Request,
     Result, ScenePlan, SourceInfo, Stage, Timings,
 };
-use crate::fetch::{Fetcher, Options, redact};
+use crate::fetch::{Fetcher, redact};
 use crate::raster::{CHUNK_SIZE, Window};
 use crate::resample::Footprint;
-use crate::source::{PlanetaryComputer, Scene, Unusable};
+use crate::source::{Scene, Unusable};
 use crate::tiff::{self, Cog};
 use std::collections::{BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
@@ -49,12 +49,12 @@ pub struct Engine {
 /// # Errors
 /// What stopped it. With [`OnError::Skip`] scenes that cannot be read are left out and named in the metadata.
 pub fn run(request: Request, catalog: Catalog, engine: &Engine) -> Result<Composite> {
-    let checked = request.check()?;
-    engine.pool.install(|| {
-        let mut sink = MemorySink::new(&checked.grid, checked.bands.len());
-        let metadata = Run::new(&checked, engine).composite(catalog, &mut sink)?;
-        Ok(sink.finish(metadata))
-    })
+    let fetcher = request.fetcher()?;
+    let mut run = Run::new(request.check()?, engine, fetcher);
+    let mut sink = run.memory_sink();
+    let candidates = run.look(catalog)?;
+    let metadata = run.composite(candidates, &mut sink)?;
+    Ok(sink.finish(metadata))
 }
 
 /// Makes a composite in a folder: rows are written as they are finished, memory does not grow with the area. Gives the
@@ -70,29 +70,25 @@ pub fn run_to_folder(
 ) -> Result<(Metadata, Vec<PathBuf>)> {
     // The request as the user has made it; nothing in it is secret.
     let echo = serde_json::to_value(&request).unwrap_or_default();
-    let checked = request.check()?;
-    engine.pool.install(|| {
-        let mut sink = FolderSink::new(folder, &checked.grid, &checked.bands)?;
-        let metadata = Run::new(&checked, engine).composite(catalog, &mut sink)?;
-        let paths = sink.finish(&metadata, &echo)?;
-        Ok((metadata, paths))
-    })
+    let fetcher = request.fetcher()?;
+    let mut run = Run::new(request.check()?, engine, fetcher);
+    let candidates = run.look(catalog)?;
+    let mut sink = FolderSink::new(folder, &run.checked.grid, &run.checked.bands)?;
+    let metadata = run.composite(candidates, &mut sink)?;
+    let paths = sink.finish(&metadata, &echo)?;
+    Ok((metadata, paths))
 }
-
-/// Buffers beyond the output where the user sets no limit.
-const MEMORY_LIMIT: u64 = 512 << 20;
 
 /// Makes the plan of a composite: no reflectance pixel is read.
 ///
 /// # Errors
 /// What stopped it.
 pub fn make_plan(request: Request, catalog: Catalog, engine: &Engine) -> Result<Plan> {
-    let checked = request.check()?;
-    engine.pool.install(|| {
-        let mut run = Run::new(&checked, engine);
-        let survey = run.survey(catalog)?;
-        Ok(run.plan(&survey))
-    })
+    let fetcher = request.fetcher()?;
+    let mut run = Run::new(request.check()?, engine, fetcher);
+    let candidates = run.look(catalog)?;
+    let survey = run.select(candidates)?;
+    Ok(run.plan(&survey))
 }
 
 /// Seconds since the last lap.
@@ -104,10 +100,10 @@ fn take_lap(since: &mut Instant) -> f64 {
 }
 
 /// The state that the stages of one run share.
-struct Run<'a> {
-    checked: &'a Checked,
+pub(super) struct Run<'a> {
+    checked: Checked,
     engine: &'a Engine,
-    fetcher: Fetcher,
+    fetcher: Arc<Fetcher>,
     warps: Warps,
     windows: Vec<Window>,
     skipped: Vec<Unusable>,
@@ -132,27 +128,28 @@ struct Survey {
 }
 
 impl<'a> Run<'a> {
-    fn new(checked: &'a Checked, engine: &'a Engine) -> Self {
-        let options = Options { concurrency: checked.request.concurrency, ..Options::default() };
+    pub(super) fn new(checked: Checked, engine: &'a Engine, fetcher: Arc<Fetcher>) -> Self {
         Self {
-            checked,
             engine,
-            fetcher: Fetcher::new(options).with_signer(PlanetaryComputer::for_endpoint(checked.endpoint)),
+            fetcher,
             warps: Warps::new(checked.grid.clone()),
             windows: checked.grid.chunks(),
+            checked,
             skipped: Vec::new(),
             timings: Timings::default(),
             started: Instant::now(),
         }
     }
 
-    fn io(&self) -> Io<'a> {
-        // A quarter for what has been fetched; rows under way get a half, kept tiles the rest.
-        Io { handle: &self.engine.io, cancel: &self.engine.cancel, budget: self.memory_limit() / 4 }
+    /// A sink that keeps this run's output in memory.
+    pub(super) fn memory_sink(&self) -> MemorySink {
+        MemorySink::new(&self.checked.grid, self.checked.bands.len())
     }
 
-    fn memory_limit(&self) -> u64 {
-        self.checked.request.memory_limit.unwrap_or(MEMORY_LIMIT)
+    fn io(&self) -> Io<'a> {
+        // A quarter for what has been fetched; rows under way get a half, kept tiles the rest.
+        let Engine { io, pool, cancel, .. } = self.engine;
+        Io { handle: io, cancel, pool, budget: self.checked.request.memory_limit() / 4 }
     }
 
     fn report(&self, done: usize, total: usize, stage: &str) {
@@ -166,30 +163,59 @@ impl<'a> Run<'a> {
             return Err(Error::tiff(stage, &format!("{}: {href}", failure.scene.id), failure.error));
         }
         let cause = failure.cause();
-        self.skipped.push(Unusable { item: failure.scene.id, href, cause });
+        let skipped = Unusable { item: failure.scene.id, href, cause };
+        // The same tile may be missed by several stages and blocks.
+        if !self.skipped.contains(&skipped) {
+            self.skipped.push(skipped);
+        }
         Ok(())
     }
 
-    /// Everything up to the plan: catalogue, scout, selection, headers of reflectance.
-    fn survey(&mut self, catalog: Catalog) -> Result<Survey> {
-        let mut lap = self.started;
+    /// Names scenes in `skipped`, or fails with the first, as the user wishes.
+    pub(super) fn skip_all(&mut self, stage: Stage, mut failures: Vec<Failure>) -> Result<()> {
+        failures.sort_by_cached_key(|failure| (failure.scene.id.clone(), failure.href.clone(), failure.cause()));
+        failures.into_iter().try_for_each(|failure| self.skip(stage, failure))
+    }
+
+    /// The scenes of the catalogue, without those that cannot be used.
+    pub(super) fn find(&mut self, catalog: Catalog) -> Result<Vec<Scene>> {
+        let mut lap = Instant::now();
         self.report(0, 1, "catalog");
-        let (scenes, unusable) = find_scenes(self.checked, catalog, &self.io())?;
+        let (scenes, unusable) = find_scenes(&self.checked, catalog, &self.io())?;
         if let Some(first) = unusable.first().filter(|_| self.checked.request.on_error == OnError::Raise) {
             let message = format!("{}: {} {}", first.item, first.cause, first.href);
             return Err(Error::new(Stage::Catalog, ErrorKind::Catalog, message));
         }
         self.skipped.extend(unusable);
         self.timings.catalog = take_lap(&mut lap);
+        Ok(scenes)
+    }
+
+    /// Looks at scenes from afar; gives those that can be read, in the order of preference, and the others.
+    pub(super) fn scout(&mut self, scenes: Vec<Scene>) -> Result<(Vec<Candidate>, Vec<Failure>)> {
+        let mut lap = Instant::now();
         self.report(0, scenes.len(), "scout");
-        let (grid, factor) = (&self.checked.grid, self.checked.request.scout_factor);
-        let io = self.io();
-        let (candidates, failures) = scout(scenes, grid, factor, &self.fetcher, &io, &mut self.warps)?;
-        failures.into_iter().try_for_each(|failure| self.skip(Stage::Scout, failure))?;
+        let factor = self.checked.request.scout_factor;
+        let seen = scout(scenes, &self.checked.grid, factor, &self.fetcher, &self.io(), &mut self.warps)?;
         self.timings.scout = take_lap(&mut lap);
-        let survey = self.select(candidates)?;
-        self.timings.plan = take_lap(&mut lap);
-        Ok(survey)
+        Ok(seen)
+    }
+
+    /// Finds scenes and looks at them.
+    fn look(&mut self, catalog: Catalog) -> Result<Vec<Candidate>> {
+        let scenes = self.find(catalog)?;
+        let total = scenes.len();
+        let (candidates, mut failures) = self.scout(scenes)?;
+        if candidates.is_empty() {
+            let what = format!("none of the {total} scenes that fit can be read");
+            let first = failures
+                .drain(..)
+                .next()
+                .map(|first| Error::tiff(Stage::Scout, &format!("{what}: {}", redact(&first.href)), first.error));
+            return Err(first.unwrap_or_else(|| Error::new(Stage::Scout, ErrorKind::Read, what)));
+        }
+        self.skip_all(Stage::Scout, failures)?;
+        Ok(candidates)
     }
 
     /// Selects scenes and opens their reflectance; a scene that cannot be opened leaves and the selection is made anew.
@@ -203,7 +229,9 @@ impl<'a> Run<'a> {
         };
         let mut opened: HashMap<String, Vec<Arc<Cog>>> = HashMap::new();
         loop {
-            let choices = select(&candidates, self.windows.len(), &depth);
+            let seen: Vec<Seen<'_>> =
+                candidates.iter().map(|c| Seen { tile: &c.scene.tile, views: &c.views }).collect();
+            let choices = select(&seen, self.windows.len(), &depth);
             let selected: BTreeSet<usize> = choices.iter().flat_map(|choice| choice.scenes.iter().copied()).collect();
             if selected.len() >= usize::from(NOBODY) {
                 let message =
@@ -311,24 +339,26 @@ impl<'a> Run<'a> {
     }
 
     /// Makes the output, block by block, while the quality of the next block is already being fetched.
-    fn composite(&mut self, catalog: Catalog, sink: &mut dyn Sink) -> Result<Metadata> {
-        let survey = self.survey(catalog)?;
+    pub(super) fn composite(&mut self, candidates: Vec<Candidate>, sink: &mut (dyn Sink + Send)) -> Result<Metadata> {
+        let mut lap = Instant::now();
+        let survey = self.select(candidates)?;
+        self.timings.plan = take_lap(&mut lap);
         let blocks = self.blocks(survey.sources.len());
         let mut tally = Tally::new(survey.sources.len());
         let mut kept = Kept::default();
         let mut flow = blocks.first().map(|block| self.start_quality(&survey, block));
         for (index, block) in blocks.iter().enumerate() {
             let Some(current) = flow.take() else { break };
-            let mut lap = Instant::now();
+            lap = Instant::now();
             let mut winners = self.decide(&survey, block, current)?;
             flow = blocks.get(index + 1).map(|next| self.start_quality(&survey, next));
             self.timings.quality += take_lap(&mut lap);
             // After the last block nothing is needed any more.
-            kept.limit = if flow.is_some() { self.memory_limit() / 4 } else { 0 };
+            kept.limit = if flow.is_some() { self.checked.request.memory_limit() / 4 } else { 0 };
             let mut canvas = Canvas::new(block.window, self.checked.bands.len());
             self.fill(&survey, &mut winners, &mut canvas, &mut kept)?;
             self.timings.read += take_lap(&mut lap);
-            finish_block(&winners, &canvas, sink, &mut tally)?;
+            self.engine.pool.install(|| finish_block(&winners, &canvas, sink, &mut tally))?;
             self.timings.write += take_lap(&mut lap);
         }
         self.timings.read_megapixels = kept.pixels as f64 / 1e6;
@@ -341,7 +371,7 @@ impl<'a> Run<'a> {
         // Reflectance, the three layers twice (as decided and as handed on), and a score for each scene.
         let bytes_per_pixel = 2 * self.checked.bands.len() + 12 + scenes;
         let row_of_chunks = (grid.width * CHUNK_SIZE * bytes_per_pixel) as u64;
-        let rows = ((self.memory_limit() / 2 / row_of_chunks.max(1)) as usize).max(1) * CHUNK_SIZE;
+        let rows = ((self.checked.request.memory_limit() / 2 / row_of_chunks.max(1)) as usize).max(1) * CHUNK_SIZE;
         let block = |row_off: usize| {
             let window = Window::new(0, row_off, grid.width, rows.min(grid.height - row_off));
             let chunks = (0..self.windows.len()).filter(|&chunk| window.intersection(&self.windows[chunk]).is_some());
@@ -370,18 +400,14 @@ impl<'a> Run<'a> {
         let (total, mut done) = (survey.sources.len(), 0);
         let mut scores = vec![vec![None; windows.len()]; total];
         let mut failures = Vec::new();
-        read_scores(flow, &windows, &self.io(), |index, read| {
-            match read {
-                Ok(read) => scores[index] = read,
-                Err(failure) => failures.push((index, failure)),
-            }
+        read_scores(flow, &windows, &self.io(), |index, read, failed| {
+            scores[index] = read;
+            failures.extend(failed);
             done += 1;
             self.report(done, total, "quality");
-            Ok(())
         })?;
-        failures.sort_by_key(|(index, _)| *index);
-        failures.into_iter().try_for_each(|(_, failure)| self.skip(Stage::Quality, failure))?;
-        Ok(Winners::decide(&windows, scores))
+        self.skip_all(Stage::Quality, failures)?;
+        Ok(self.engine.pool.install(|| Winners::decide(&windows, scores)))
     }
 
     /// Reads the winners' reflectance, until no pixel gives way any more.
@@ -390,16 +416,10 @@ impl<'a> Run<'a> {
         let mut earlier = kept.take();
         while winners.chunks.iter().any(|chunk| chunk.fresh.contains(&true)) {
             let progress = |done, total| self.report(done, total, "read");
-            let failures =
-                read_fresh(&survey.sources, winners, canvas, &self.io(), std::mem::take(&mut earlier), kept, progress)?;
-            let failed: BTreeSet<usize> = failures.iter().map(|(scene, _)| *scene).collect();
-            failures.into_iter().try_for_each(|(_, failure)| self.skip(Stage::Read, failure))?;
-            let empty = canvas.empty(winners);
-            winners.settle();
-            empty.iter().enumerate().for_each(|(chunk, pixels)| winners.give_way(chunk, pixels));
-            failed.iter().for_each(|&scene| winners.remove(scene));
-            canvas.erase_fresh(winners);
-            winners.redecide();
+            let earlier = std::mem::take(&mut earlier);
+            let broken = read_fresh(&survey.sources, winners, canvas, &self.io(), earlier, kept, progress)?;
+            self.skip_all(Stage::Read, broken.failures)?;
+            self.engine.pool.install(|| give_way(winners, canvas, &broken.pixels));
         }
         Ok(())
     }
@@ -436,8 +456,21 @@ impl<'a> Run<'a> {
     }
 }
 
+/// Ends a round: pixels that stay empty in all bands (rule W3), and pixels of which a band could not be read, are decided
+/// anew.
+fn give_way(winners: &mut Winners, canvas: &mut Canvas, broken: &[Vec<usize>]) {
+    let empty = canvas.empty(winners);
+    winners.settle();
+    for (chunk, (empty, broken)) in empty.iter().zip(broken).enumerate() {
+        winners.give_way(chunk, empty);
+        winners.give_way(chunk, broken);
+    }
+    canvas.erase_fresh(winners);
+    winners.redecide();
+}
+
 /// Hands the rows of a block on.
-fn finish_block(winners: &Winners, canvas: &Canvas, sink: &mut dyn Sink, tally: &mut Tally) -> Result<()> {
+fn finish_block(winners: &Winners, canvas: &Canvas, sink: &mut (dyn Sink + Send), tally: &mut Tally) -> Result<()> {
     let widen = |score: u8| if score == crate::source::NODATA { NODATA } else { u16::from(score) };
     let rows = Arrays {
         bands: &canvas.bands(),

@@ -56,6 +56,11 @@ pub(crate) struct Failure {
 }
 
 impl Failure {
+    /// The failures of one of a scene's files.
+    pub(crate) fn of_file(scene: &Scene, href: &str, errors: Vec<tiff::Error>) -> impl Iterator<Item = Self> {
+        errors.into_iter().map(|error| Self { scene: scene.clone(), href: href.to_owned(), error })
+    }
+
     pub(crate) fn cause(&self) -> String {
         causes(&self.error)
     }
@@ -98,11 +103,10 @@ pub(crate) fn scout(
         }
     }
     let mut candidates = Vec::with_capacity(jobs.len());
-    io.stream(Stage::Scout, jobs, |(scene, quality, fetched): (Scene, Vec<Arc<Cog>>, FileResult<Vec<Fetched>>)| {
-        match fetched.and_then(|fetched| look(&scene, &fetched, &points)) {
-            Ok(views) => candidates.push(Candidate { scene, quality, views }),
-            Err((href, error)) => failures.push(Failure { scene, href, error }),
-        }
+    io.stream(Stage::Scout, jobs, |(scene, quality, fetched): (Scene, Vec<Arc<Cog>>, Vec<Fetched>)| {
+        let (views, failed) = look(&scene, fetched, &points);
+        failures.extend(failed);
+        candidates.push(Candidate { scene, quality, views });
         Ok(())
     })?;
     candidates.sort_by(|a, b| {
@@ -158,9 +162,9 @@ pub(crate) fn quality_levels(
     cogs.iter().map(level).collect()
 }
 
-/// What a scene shows in each chunk.
-fn look(scene: &Scene, fetched: &[Fetched], points: &[Points]) -> FileResult<Vec<Option<View>>> {
-    let layers = Layers::decode(scene.collection.quality, fetched)?;
+/// What a scene shows in each chunk, and what of it could not be read: that counts as not observed.
+fn look(scene: &Scene, fetched: Vec<Fetched>, points: &[Points]) -> (Vec<Option<View>>, Vec<Failure>) {
+    let (layers, failures) = Layers::decode(scene, fetched);
     let view = |points: &Points| {
         let scores = layers.scores(points)?;
         Some(View {
@@ -169,5 +173,5 @@ fn look(scene: &Scene, fetched: &[Fetched], points: &[Points]) -> FileResult<Vec
             clear: Mask::collect(scores.values().iter().map(|&score| score == CLEAR)),
         })
     };
-    Ok(points.par_iter().map(view).collect())
+    (points.par_iter().map(view).collect(), failures)
 }

@@ -1,7 +1,7 @@
 //! What the scout has seen goes in, the scenes to read come out, chunk by chunk (rules S2 to S4; pure).
 
 use super::mask::Mask;
-use super::scout::Candidate;
+use super::scout::View;
 use std::collections::BTreeMap;
 
 /// How many scenes a chunk gets.
@@ -17,12 +17,20 @@ pub(crate) struct Depth {
     pub(crate) max_k: usize,
 }
 
+/// A scene as far as selection is concerned. Scenes come in the AOI's order of preference.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Seen<'a> {
+    pub(crate) tile: &'a str,
+    /// One per chunk; None where the scene's raster does not reach it.
+    pub(crate) views: &'a [Option<View>],
+}
+
 /// What is read for one chunk.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(crate) struct Choice {
     /// The tiles that the chunk requires.
     pub(crate) tiles: Vec<String>,
-    /// The selected scenes, as indices of candidates in ascending order.
+    /// The selected scenes, as indices in ascending order.
     pub(crate) scenes: Vec<usize>,
 }
 
@@ -34,24 +42,24 @@ struct Sight<'a> {
     clear: &'a Mask,
 }
 
-/// Chooses for each of `chunks` chunks. Candidates come in the AOI's order of preference.
-pub(crate) fn select(candidates: &[Candidate], chunks: usize, depth: &Depth) -> Vec<Choice> {
-    (0..chunks).map(|chunk| select_chunk(candidates, chunk, depth)).collect()
+/// Chooses for each of `chunks` chunks.
+pub(crate) fn select(scenes: &[Seen<'_>], chunks: usize, depth: &Depth) -> Vec<Choice> {
+    (0..chunks).map(|chunk| select_chunk(scenes, chunk, depth)).collect()
 }
 
-fn select_chunk(candidates: &[Candidate], chunk: usize, depth: &Depth) -> Choice {
+fn select_chunk(scenes: &[Seen<'_>], chunk: usize, depth: &Depth) -> Choice {
     let mut coverage: BTreeMap<&str, Mask> = BTreeMap::new();
-    for candidate in candidates {
-        if let Some(view) = &candidate.views[chunk] {
-            coverage.entry(&candidate.scene.tile).or_insert_with(|| view.covered.clone()).add(&view.covered);
+    for scene in scenes {
+        if let Some(view) = &scene.views[chunk] {
+            coverage.entry(scene.tile).or_insert_with(|| view.covered.clone()).add(&view.covered);
         }
     }
     let mut choice = Choice::default();
     for tile in required_tiles(&coverage) {
-        let sights = candidates.iter().enumerate().filter(|(_, candidate)| candidate.scene.tile == tile);
+        let sights = scenes.iter().enumerate().filter(|(_, scene)| scene.tile == tile);
         let sights: Vec<Sight<'_>> = sights
-            .filter_map(|(index, candidate)| {
-                let view = candidate.views[chunk].as_ref()?;
+            .filter_map(|(index, scene)| {
+                let view = scene.views[chunk].as_ref()?;
                 (view.observed.count() > 0).then_some(Sight { index, observed: &view.observed, clear: &view.clear })
             })
             .collect();
@@ -111,4 +119,129 @@ fn greedy(sights: Vec<Sight<'_>>, covered: &Mask, depth: &Depth) -> Vec<usize> {
         chosen.push(sight.index);
     }
     chosen
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const TOP: Depth = Depth { top_k: 2, coverage_target: 0.0, min_k: 1, max_k: 8 };
+
+    fn mask(cells: &str) -> Mask {
+        Mask::collect(cells.bytes().collect::<Vec<_>>().into_iter().map(|cell| cell == b'x'))
+    }
+
+    /// A view of cells that are covered, observed and clear.
+    #[expect(clippy::unnecessary_wraps, reason = "a scene has views or None")]
+    fn view(covered: &str, observed: &str, clear: &str) -> Option<View> {
+        Some(View { covered: mask(covered), observed: mask(observed), clear: mask(clear) })
+    }
+
+    /// The scenes of one chunk, by tile and view.
+    fn chosen(scenes: &[(&str, Option<View>)], depth: &Depth) -> (Vec<String>, Vec<usize>) {
+        let seen: Vec<Seen<'_>> =
+            scenes.iter().map(|(tile, view)| Seen { tile, views: std::slice::from_ref(view) }).collect();
+        let choice = select(&seen, 1, depth).remove(0);
+        (choice.tiles, choice.scenes)
+    }
+
+    #[test]
+    fn s2_tiles_with_cells_of_their_own_are_required() {
+        let scenes = [("A", view("xxx.", "xxx.", "xxx.")), ("B", view("..xx", "..xx", "...."))];
+        assert_eq!(chosen(&scenes, &TOP), (vec!["A".into(), "B".into()], vec![0, 1]));
+    }
+
+    #[test]
+    fn s2_else_the_tile_that_covers_most() {
+        let scenes = [
+            ("C", view("xx..", "xx..", "xx..")),
+            ("B", view("xxx.", "xxx.", "....")),
+            ("A", view("xxx.", "xxx.", "x...")),
+        ];
+        assert_eq!(chosen(&scenes, &TOP), (vec!["A".into()], vec![2]));
+        assert_eq!(chosen(&[("A", view("....", "....", "....")), ("B", None)], &TOP), (vec![], vec![]));
+    }
+
+    #[test]
+    fn s3_the_clearest_and_of_equals_the_first() {
+        let scenes = [
+            ("A", view("xxxx", "xxxx", "x...")),
+            ("A", view("xxxx", "xxxx", "xxx.")),
+            ("A", view("xxxx", "xxxx", ".xxx")),
+            ("A", view("xxxx", "xxxx", "..x.")),
+            ("A", view("xxxx", "....", "....")),
+        ];
+        assert_eq!(chosen(&scenes, &TOP).1, vec![1, 2]);
+        assert_eq!(chosen(&scenes, &Depth { top_k: 3, ..TOP }).1, vec![0, 1, 2]);
+        assert_eq!(chosen(&scenes, &Depth { top_k: 9, ..TOP }).1, vec![0, 1, 2, 3]);
+    }
+
+    #[test]
+    fn s4_by_gain_and_full_observers_first() {
+        let depth = Depth { coverage_target: 0.9, min_k: 1, ..TOP };
+        let scenes = [
+            ("A", view("xxxx", "xxx.", "xxx.")),
+            ("A", view("xxxx", "xxxx", "xx..")),
+            ("A", view("xxxx", "xxxx", ".xx.")),
+            ("A", view("xxxx", "xxxx", "...x")),
+        ];
+        // Of two that gain two the first; then each gains one and the first of them; then the last cell.
+        assert_eq!(chosen(&scenes, &depth).1, vec![1, 2, 3]);
+        assert_eq!(chosen(&scenes, &Depth { coverage_target: 0.5, ..depth }).1, vec![1]);
+        assert_eq!(chosen(&scenes, &Depth { coverage_target: 0.5, min_k: 2, ..depth }).1, vec![1, 2]);
+        assert_eq!(chosen(&scenes, &Depth { max_k: 2, ..depth }).1, vec![1, 2]);
+    }
+
+    /// Masks over nine cells, as bits.
+    fn scene() -> impl Strategy<Value = (bool, u16, u16)> {
+        (any::<bool>(), 0u16..512, 0u16..512)
+    }
+
+    fn bits(bits: u16) -> Mask {
+        Mask::collect((0..9).map(|i| bits >> i & 1 == 1))
+    }
+
+    proptest! {
+        #[test]
+        fn s4_reaches_the_target_or_ends_at_max_k(
+            scenes in prop::collection::vec(scene(), 0..12),
+            target in 0.05f64..1.0,
+            (min_k, more) in (1usize..4, 0usize..5),
+        ) {
+            let views: Vec<Option<View>> = scenes.iter().map(|(_, observed, clear)| {
+                Some(View { covered: bits(511), observed: bits(*observed), clear: bits(observed & clear) })
+            }).collect();
+            let seen: Vec<Seen<'_>> =
+                views.iter().map(|view| Seen { tile: "A", views: std::slice::from_ref(view) }).collect();
+            let depth = Depth { top_k: 1, coverage_target: target, min_k, max_k: min_k + more };
+            let choice = select(&seen, 1, &depth).remove(0);
+            let usable = scenes.iter().filter(|(_, observed, _)| *observed != 0).count();
+            let reach = |pick: &dyn Fn(usize) -> bool| {
+                (0..scenes.len()).filter(|&i| pick(i)).fold(0, |all, i| all | (scenes[i].1 & scenes[i].2)).count_ones()
+            };
+            let reached = f64::from(reach(&|i| choice.scenes.contains(&i)));
+            let wanted = target * f64::from(reach(&|_| true));
+            prop_assert!(choice.scenes.len() <= depth.max_k);
+            prop_assert!(choice.scenes.len() >= min_k.min(usable));
+            prop_assert!(reached >= wanted || choice.scenes.len() == depth.max_k.min(usable));
+        }
+
+        #[test]
+        fn s3_takes_none_that_is_less_clear_than_one_it_leaves(
+            scenes in prop::collection::vec(scene(), 0..12),
+            top_k in 1usize..5,
+        ) {
+            let views: Vec<Option<View>> = scenes.iter().map(|(_, observed, clear)| {
+                Some(View { covered: bits(511), observed: bits(*observed), clear: bits(observed & clear) })
+            }).collect();
+            let seen: Vec<Seen<'_>> =
+                views.iter().map(|view| Seen { tile: "A", views: std::slice::from_ref(view) }).collect();
+            let choice = select(&seen, 1, &Depth { top_k, ..TOP }).remove(0);
+            let clear = |i: usize| (scenes[i].1 & scenes[i].2).count_ones();
+            let left = (0..scenes.len()).filter(|i| scenes[*i].1 != 0 && !choice.scenes.contains(i));
+            let most_left = left.map(clear).max().unwrap_or(0);
+            prop_assert!(choice.scenes.iter().all(|&i| clear(i) >= most_left));
+        }
+    }
 }

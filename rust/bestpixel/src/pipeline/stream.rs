@@ -1,4 +1,5 @@
-//! Fetches run on the I/O runtime, their results are consumed on the calling thread: awaiting and computing stay apart.
+//! Fetches run on the I/O runtime, their results are consumed on the pool, one after another: awaiting and computing stay
+//! apart.
 
 use super::{CancelToken, Error, Result, Stage};
 use std::future::Future;
@@ -24,6 +25,8 @@ pub(crate) struct Job<F> {
 pub(crate) struct Io<'a> {
     pub(crate) handle: &'a Handle,
     pub(crate) cancel: &'a CancelToken,
+    /// Where results are consumed.
+    pub(crate) pool: &'a rayon::ThreadPool,
     /// Bytes that may be in flight.
     pub(crate) budget: u64,
 }
@@ -60,11 +63,15 @@ impl Io<'_> {
         Flow { stage, receiver, tasks }
     }
 
-    /// Hands each result of a flow to `consume` as it arrives.
+    /// Hands each result of a flow to `consume`, on the pool, as it arrives; the calling thread waits.
     ///
     /// # Errors
     /// The first error of `consume`, or that the run has been cancelled. Jobs under way are then dropped.
-    pub(crate) fn consume<T>(&self, mut flow: Flow<T>, mut consume: impl FnMut(T) -> Result<()>) -> Result<()> {
+    pub(crate) fn consume<T: Send>(
+        &self,
+        mut flow: Flow<T>,
+        mut consume: impl FnMut(T) -> Result<()> + Send,
+    ) -> Result<()> {
         loop {
             if self.cancel.is_cancelled() {
                 return Err(Error::cancelled(flow.stage));
@@ -72,7 +79,7 @@ impl Io<'_> {
             match self.handle.block_on(async { tokio::time::timeout(POLL, flow.receiver.recv()).await }) {
                 Err(_waited) => {}
                 Ok(None) => break,
-                Ok(Some((result, _permit))) => consume(result)?,
+                Ok(Some((result, _permit))) => self.pool.install(|| consume(result))?,
             }
         }
         // A job that panicked has sent nothing: that must not pass for a result.
@@ -92,7 +99,7 @@ impl Io<'_> {
         &self,
         stage: Stage,
         jobs: Vec<Job<F>>,
-        consume: impl FnMut(T) -> Result<()>,
+        consume: impl FnMut(T) -> Result<()> + Send,
     ) -> Result<()>
     where
         T: Send + 'static,

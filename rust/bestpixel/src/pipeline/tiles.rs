@@ -3,9 +3,9 @@
 use crate::raster::{Array, Crs, Grid, Projection, Tiling, Window};
 use crate::resample::{Patch, Warp};
 use crate::source::{QualityKind, Scale};
-use crate::tiff::{self, Cog, CompressedTile, Error, Level, Samples, decode_tile, fetch_tiles};
+use crate::tiff::{self, Cog, CompressedTile, Error, FetchedTiles, Level, Samples, decode_tile, fetch_tiles};
 use rayon::prelude::*;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 /// A level of an open file and the way to it from the output grid.
@@ -31,9 +31,9 @@ impl LevelRef {
     }
 
     /// Fetches some tiles.
-    pub(crate) async fn fetch(self, tiles: Vec<usize>) -> tiff::Result<Fetched> {
-        let tiles = fetch_tiles(&self.cog, self.index, &tiles).await?;
-        Ok(Fetched { level: self, tiles })
+    pub(crate) async fn fetch(self, tiles: Vec<usize>) -> Fetched {
+        let FetchedTiles { tiles, failures } = fetch_tiles(&self.cog, self.index, &tiles).await;
+        Fetched { level: self, tiles, failures }
     }
 }
 
@@ -41,45 +41,57 @@ impl LevelRef {
 pub(crate) struct Fetched {
     pub(crate) level: LevelRef,
     tiles: Vec<CompressedTile>,
+    failures: Vec<(Vec<usize>, Error)>,
 }
 
 impl Fetched {
     /// Decodes all tiles on the pool that the caller runs in; `convert` gives the samples the wanted meaning. A sparse
-    /// tile holds the value that the file names for missing pixels, else `fill`.
+    /// tile holds the value that the file names for missing pixels, else `fill`. Gives also what failed: a damaged tile
+    /// takes no other with it.
     fn decode<T: Copy + Send>(
-        &self,
+        self,
         fill: f64,
         convert: impl Fn(Samples) -> tiff::Result<Array<T>> + Sync,
-    ) -> tiff::Result<Decoded<T>> {
-        let nodata = self.level.cog.nodata.or(Some(fill));
-        let decode = |tile: &CompressedTile| -> tiff::Result<(usize, Array<T>)> {
-            Ok((tile.index, convert(decode_tile(self.level.level(), tile, nodata)?)?))
-        };
-        Ok(Decoded {
-            tiling: *self.level.tiling(),
-            tiles: self.tiles.par_iter().map(decode).collect::<tiff::Result<_>>()?,
-        })
+    ) -> (Decoded<T>, Vec<Error>) {
+        let (level, nodata) = (self.level.level(), self.level.cog.nodata.or(Some(fill)));
+        let decode = |tile: &CompressedTile| (tile.index, decode_tile(level, tile, nodata).and_then(&convert));
+        let results: Vec<_> = self.tiles.par_iter().map(decode).collect();
+        let mut decoded = Decoded { tiling: level.tiling, tiles: HashMap::new(), broken: HashSet::new() };
+        let mut errors = Vec::new();
+        for (tiles, error) in self.failures {
+            decoded.broken.extend(tiles);
+            errors.push(error);
+        }
+        for (index, result) in results {
+            match result {
+                Ok(array) => drop(decoded.tiles.insert(index, array)),
+                Err(error) => {
+                    decoded.broken.insert(index);
+                    errors.push(error);
+                }
+            }
+        }
+        (decoded, errors)
     }
 
     /// Decodes quality values into scores (rule W4).
-    pub(crate) fn decode_quality(&self, kind: QualityKind) -> tiff::Result<Decoded<u8>> {
+    pub(crate) fn decode_quality(self, kind: QualityKind) -> (Decoded<u8>, Vec<Error>) {
         self.decode(f64::from(kind.missing()), |samples| match samples {
             Samples::U8(values) => Ok(values.map(|value| kind.score(u16::from(value)))),
             Samples::U16(values) => Ok(values.map(|value| kind.score(value))),
-            Samples::I16(_) => Err(unsupported("signed quality samples")),
+            other => Err(unsupported(&format!("quality samples of type {}", other.type_name()))),
         })
     }
 
     /// Decodes reflectance into DN, [`crate::source::MISSING_DN`] where there is none, and takes out the offset
     /// (rules V3 and V4).
-    pub(crate) fn decode_reflectance(&self, scale: &Scale, offset: u16) -> tiff::Result<Decoded<u16>> {
+    pub(crate) fn decode_reflectance(self, scale: &Scale, offset: u16) -> (Decoded<u16>, Vec<Error>) {
         let dn = |sample: i32| scale.to_dn(sample, offset);
-        self.decode(f64::from(scale.fill), |samples| {
-            Ok(match samples {
-                Samples::U16(values) => values.map(|value| dn(i32::from(value))),
-                Samples::U8(values) => values.map(|value| dn(i32::from(value))),
-                Samples::I16(values) => values.map(|value| dn(i32::from(value))),
-            })
+        self.decode(f64::from(scale.fill), |samples| match samples {
+            Samples::U16(values) => Ok(values.map(|value| dn(i32::from(value)))),
+            Samples::U8(values) => Ok(values.map(|value| dn(i32::from(value)))),
+            Samples::I16(values) => Ok(values.map(|value| dn(i32::from(value)))),
+            other => Err(unsupported(&format!("reflectance samples of type {}", other.type_name()))),
         })
     }
 }
@@ -92,9 +104,27 @@ fn unsupported(what: &str) -> Error {
 pub(crate) struct Decoded<T> {
     tiling: Tiling,
     tiles: HashMap<usize, Array<T>>,
+    /// Tiles that could not be had.
+    broken: HashSet<usize>,
 }
 
 impl<T: Copy> Decoded<T> {
+    /// Marks the pixels of broken tiles in a window by 1, all others by 0; None where no tile is broken.
+    pub(crate) fn broken_patch(&self, window: &Window) -> Option<Patch<u16>> {
+        if self.broken.is_empty() {
+            return None;
+        }
+        let mut array = Array::filled(window.width, window.height, 0);
+        for place in self.broken.iter().map(|&index| self.tiling.window(index)) {
+            let Some(shared) = place.intersection(window) else { continue };
+            for row in shared.row_off..shared.row_end() {
+                let from = shared.col_off - window.col_off;
+                array.row_mut(row - window.row_off)[from..from + shared.width].fill(1);
+            }
+        }
+        Some(Patch { array, col_off: window.col_off, row_off: window.row_off })
+    }
+
     /// Adds tiles that have been decoded before.
     pub(crate) fn add(&mut self, tiles: HashMap<usize, Array<T>>) {
         self.tiles.extend(tiles);

@@ -89,19 +89,6 @@ impl Winners {
             }
         }
     }
-
-    /// Takes a scene out everywhere; the pixels that it had are to be decided anew.
-    pub(crate) fn remove(&mut self, scene: usize) {
-        for (index, chunk) in self.chunks.iter_mut().enumerate() {
-            let Some(array) = self.scores[scene][index].take() else { continue };
-            for (count, &score) in chunk.count.iter_mut().zip(array.values()) {
-                *count -= u16::from(score != NODATA);
-            }
-            for (fresh, &winner) in chunk.fresh.iter_mut().zip(&chunk.winner) {
-                *fresh |= usize::from(winner) == scene;
-            }
-        }
-    }
 }
 
 #[cfg(test)]
@@ -131,15 +118,5 @@ mod tests {
         assert_eq!(winners.chunks[0].winner, [0, 1, NOBODY]);
         assert_eq!(winners.chunks[0].score, [0, 2, NODATA]);
         assert_eq!(winners.chunks[0].fresh, [false, true, false]);
-    }
-
-    #[test]
-    fn a_scene_that_fails_leaves_its_pixels_to_the_next() {
-        let mut winners = winners(&[[0, 0, 0], [2, NODATA, 1]]);
-        winners.settle();
-        winners.remove(0);
-        winners.redecide();
-        assert_eq!(winners.chunks[0].winner, [1, NOBODY, 1]);
-        assert_eq!(winners.chunks[0].count, [1, 0, 1]);
     }
 }

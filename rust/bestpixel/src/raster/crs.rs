@@ -73,12 +73,6 @@ impl Crs {
             _ => None,
         }
     }
-
-    /// The y to which pixel edges are aligned: the false northing in the south, so that native Sentinel-2 pixels stay on
-    /// their lattice (rule G1), else 0.
-    pub fn lattice_y(&self) -> f64 {
-        if self.utm_zone().is_some_and(|(_, south)| south) { 10_000_000.0 } else { 0.0 }
-    }
 }
 
 impl std::fmt::Display for Crs {

@@ -46,11 +46,13 @@ pub enum Error {
         target_crs: String,
     },
     /// The bounding box has no finite image in the CRS.
-    #[error("bbox {bbox:?} cannot be projected to {crs:?}")]
+    #[error("bbox {bbox:?} cannot be projected to {crs:?}: {reason}")]
     NotProjectable {
         /// West, south, east, north.
         bbox: [f64; 4],
         /// Definition of the CRS.
         crs: String,
+        /// What is in the way.
+        reason: &'static str,
     },
 }

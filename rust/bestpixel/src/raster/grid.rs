@@ -1,5 +1,6 @@
 //! The output grid: a CRS, square pixels and a size, from a bounding box (rules G1 and G4).
 
+use super::projection::{proj4, registered};
 use super::{Crs, Error, Projection, Result, Transform, Window};
 use serde::{Deserialize, Serialize};
 
@@ -9,9 +10,15 @@ pub const CHUNK_SIZE: usize = 512;
 /// No side of a grid may have more pixels.
 const MAX_SIDE: usize = 200_000;
 
-/// Points on each edge of the bounding box whose images bound the grid. A parallel's arc over one degree deviates from
-/// the chord between two such points by less than a centimetre.
-const EDGE_POINTS: usize = 256;
+/// Points per degree on the edges of the bounding box, whose images bound the grid: between two of them a parallel's
+/// arc deviates from its chord by less than a centimetre.
+const EDGE_POINTS_PER_DEGREE: f64 = 128.0;
+
+/// So many points at least for a small box.
+const MIN_EDGE_POINTS: usize = 256;
+
+/// Where one step between neighbouring edge points is so many times the edge's median step, the map is torn there.
+const TEAR: f64 = 100.0;
 
 /// West, south, east, north in degrees; west > east crosses the antimeridian.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -69,16 +76,21 @@ impl BBox {
         self.split().iter().any(|a| other.split().iter().any(|b| overlaps(a, b)))
     }
 
-    /// Longitudes and latitudes of points along the four edges, corners included.
-    fn edge_points(&self) -> (Vec<f64>, Vec<f64>) {
+    /// Longitudes and latitudes of points along the four edges (south, north, west, east), corners included. East of the
+    /// antimeridian longitudes go on beyond 180.
+    fn edges(&self) -> [Vec<(f64, f64)>; 4] {
         let [west, south, _, north] = self.0;
-        let mut points = Vec::with_capacity(4 * (EDGE_POINTS + 1));
-        for i in 0..=EDGE_POINTS {
-            let t = i as f64 / EDGE_POINTS as f64;
-            let (lon, lat) = (west + t * self.width(), south + t * (north - south));
-            points.extend([(lon, south), (lon, north), (west, lat), (west + self.width(), lat)]);
-        }
-        points.into_iter().unzip()
+        let along = |length: f64, point: &dyn Fn(f64) -> (f64, f64)| {
+            let count = ((length * EDGE_POINTS_PER_DEGREE) as usize).max(MIN_EDGE_POINTS);
+            (0..=count).map(|i| point(i as f64 / count as f64)).collect()
+        };
+        let (width, height) = (self.width(), north - south);
+        [
+            along(width, &|t| (west + t * width, south)),
+            along(width, &|t| (west + t * width, north)),
+            along(height, &|t| (west, south + t * height)),
+            along(height, &|t| (west + width, south + t * height)),
+        ]
     }
 }
 
@@ -117,9 +129,14 @@ impl Grid {
         if !(resolution.is_finite() && resolution > 0.0) {
             return Err(Error::Resolution { resolution });
         }
+        let crs = registered(crs)?;
         let [min_x, min_y, max_x, max_y] = projected_bounds(bbox, &crs)?;
-        let snap = |v: f64, origin: f64, round: fn(f64) -> f64| round((v - origin) / resolution) * resolution + origin;
-        let y0 = crs.lattice_y();
+        let snap = |v: f64, origin: f64, round: fn(f64) -> f64| {
+            // An edge that is off a lattice line by rounding alone lies on it.
+            let (lines, near) = ((v - origin) / resolution, ((v - origin) / resolution).round());
+            (if (lines - near).abs() < ON_LATTICE { near } else { round(lines) }) * resolution + origin
+        };
+        let y0 = lattice_y(&crs)?;
         let (left, right) = (snap(min_x, 0.0, f64::floor), snap(max_x, 0.0, f64::ceil));
         let (bottom, top) = (snap(min_y, y0, f64::floor), snap(max_y, y0, f64::ceil));
         let (width, height) = (((right - left) / resolution).round(), ((top - bottom) / resolution).round());
@@ -146,16 +163,76 @@ impl Grid {
     }
 }
 
+/// In pixels: an edge this near to a lattice line is meant to be on it. PROJ's answers scatter by nanometres.
+const ON_LATTICE: f64 = 1e-7;
+
+/// The y to which pixel edges are aligned: the false northing in southern UTM, so that native Sentinel-2 pixels stay on
+/// their lattice (rule G1), else 0.
+fn lattice_y(crs: &Crs) -> Result<f64> {
+    let is_south = match crs {
+        Crs::Epsg(_) => crs.utm_zone().is_some_and(|(_, is_south)| is_south),
+        Crs::Definition(_) => {
+            let proj4 = proj4(crs)?;
+            proj4.contains("+proj=utm ") && proj4.contains("+south")
+        }
+    };
+    Ok(if is_south { 10_000_000.0 } else { 0.0 })
+}
+
 /// The extent in `crs` of a box's densified edges: min x, min y, max x, max y.
 fn projected_bounds(bbox: &BBox, crs: &Crs) -> Result<[f64; 4]> {
-    let (mut xs, mut ys) = bbox.edge_points();
-    Projection::new(&Crs::LONLAT, crs)?.forward(&mut xs, &mut ys);
-    if xs.iter().chain(&ys).any(|v| !v.is_finite()) {
-        return Err(Error::NotProjectable { bbox: bbox.0, crs: crs.definition() });
+    let refuse = |reason| Error::NotProjectable { bbox: bbox.0, crs: crs.definition(), reason };
+    let projection = Projection::new(&Crs::LONLAT, crs)?;
+    let shift = beyond_antimeridian(bbox, &projection).ok_or_else(|| refuse("the CRS is torn at the antimeridian"))?;
+    let mut bounds = [f64::INFINITY, f64::INFINITY, f64::NEG_INFINITY, f64::NEG_INFINITY];
+    for edge in bbox.edges() {
+        let is_beyond: Vec<bool> = edge.iter().map(|(lon, _)| *lon > 180.0).collect();
+        let (mut xs, mut ys): (Vec<f64>, Vec<f64>) =
+            edge.into_iter().map(|(lon, lat)| (if lon > 180.0 { lon - 360.0 } else { lon }, lat)).unzip();
+        projection.forward(&mut xs, &mut ys);
+        for ((x, y), _) in xs.iter_mut().zip(&mut ys).zip(is_beyond).filter(|(_, is_beyond)| *is_beyond) {
+            (*x, *y) = (*x + shift.0, *y + shift.1);
+        }
+        if xs.iter().chain(&ys).any(|v| !v.is_finite()) {
+            return Err(refuse("some of its points have no image there"));
+        }
+        if is_torn(&xs, &ys) {
+            return Err(refuse("it crosses a line at which that CRS is torn"));
+        }
+        for (&x, &y) in xs.iter().zip(&ys) {
+            bounds = [bounds[0].min(x), bounds[1].min(y), bounds[2].max(x), bounds[3].max(y)];
+        }
     }
-    let min = |values: &[f64]| values.iter().copied().fold(f64::INFINITY, f64::min);
-    let max = |values: &[f64]| values.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-    Ok([min(&xs), min(&ys), max(&xs), max(&ys)])
+    Ok(bounds)
+}
+
+/// By how much the images of points east of the antimeridian are to be moved so that they join those west of it (rule
+/// G4): nothing in most CRSs, the world's width in longitudes and latitudes or Mercator. None where it is not the same
+/// everywhere along the box.
+fn beyond_antimeridian(bbox: &BBox, projection: &Projection) -> Option<(f64, f64)> {
+    let [west, south, east, north] = bbox.0;
+    if west < east {
+        return Some((0.0, 0.0));
+    }
+    let middle = f64::midpoint(south, north);
+    let (mut xs, mut ys) =
+        ([180.0, -180.0, 180.0, -180.0, 180.0, -180.0], [south, south, middle, middle, north, north]);
+    projection.forward(&mut xs, &mut ys);
+    let gap = |i: usize| (xs[i] - xs[i + 1], ys[i] - ys[i + 1]);
+    let (x, y) = gap(0);
+    // Gaps are 0 or the width of a world: a millionth of that is the same.
+    let allowed = 1e-6 * (1.0 + x.hypot(y));
+    let is_same = |other: (f64, f64)| (other.0 - x).hypot(other.1 - y) <= allowed;
+    (is_same(gap(2)) && is_same(gap(4))).then_some((x, y))
+}
+
+/// Whether neighbouring points are much further apart at one place than along the rest of the edge.
+fn is_torn(xs: &[f64], ys: &[f64]) -> bool {
+    let steps = xs.windows(2).zip(ys.windows(2)).map(|(x, y)| (x[1] - x[0]).hypot(y[1] - y[0]));
+    let mut steps: Vec<f64> = steps.collect();
+    steps.sort_unstable_by(f64::total_cmp);
+    let (median, longest) = (steps[steps.len() / 2], steps[steps.len() - 1]);
+    median > 0.0 && longest > TEAR * median
 }
 
 #[cfg(test)]
@@ -181,6 +258,41 @@ mod tests {
         let grid = grid([179.5, -17.0, -179.5, -16.5], 100.0);
         assert_eq!(grid.crs, Crs::Epsg(32701));
         assert!((1060..1080).contains(&grid.width), "{}", grid.width);
+    }
+
+    fn over(bbox: [f64; 4], crs: &str, resolution: f64) -> Result<Grid> {
+        Grid::from_bbox(&BBox::new(bbox).unwrap(), Crs::parse(crs), resolution)
+    }
+
+    #[test]
+    fn a_world_with_an_edge_goes_on_beyond_it() {
+        let grid = over([179.5, -17.0, -179.5, -16.5], "EPSG:4326", 0.001).unwrap();
+        assert_eq!((grid.width, grid.height), (1000, 500));
+        let grid = over([179.5, -17.0, -179.5, -16.5], "EPSG:3857", 100.0).unwrap();
+        assert!((1112..1116).contains(&grid.width), "{}", grid.width);
+        let error = over([179.5, -17.0, -179.5, -16.5], &Crs::modis_sinusoidal().definition(), 500.0).unwrap_err();
+        assert!(error.to_string().contains("torn at the antimeridian"), "{error}");
+    }
+
+    #[test]
+    fn what_has_no_image_is_refused() {
+        let error = over([0.0, 80.0, 1.0, 90.0], "EPSG:3857", 100.0).unwrap_err();
+        assert!(matches!(error, Error::NotProjectable { .. } | Error::TooLarge { .. }), "{error}");
+        // Pacific Disaster Center Mercator is cut at 30 degrees west.
+        let error = over([-31.0, 0.0, -29.0, 1.0], "EPSG:3832", 100.0).unwrap_err();
+        assert!(error.to_string().contains("torn"), "{error}");
+        for crs in ["EPSG:4978", "EPSG:5703", "+proj=pipeline +step +proj=utm +zone=3", "nonsense"] {
+            assert!(matches!(over([0.0, 0.0, 1.0, 1.0], crs, 100.0), Err(Error::Crs { .. })), "{crs}");
+        }
+    }
+
+    #[test]
+    fn another_word_for_a_zone_is_that_zone() {
+        let bbox = [15.0, -33.5, 15.5, -33.0];
+        let code = over(bbox, "EPSG:32733", 60.0).unwrap();
+        let text = over(bbox, "+proj=utm +zone=33 +south +datum=WGS84", 60.0).unwrap();
+        assert_eq!((code.left, code.top, code.width, code.height), (text.left, text.top, text.width, text.height));
+        assert_eq!(over(bbox, "urn:ogc:def:crs:EPSG::32733", 60.0).unwrap(), code);
     }
 
     #[test]

@@ -6,6 +6,7 @@ mod array;
 mod crs;
 mod error;
 mod grid;
+#[cfg_attr(not(feature = "proj"), path = "no_projection.rs")]
 mod projection;
 mod tiling;
 mod transform;

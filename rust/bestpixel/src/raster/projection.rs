@@ -8,8 +8,11 @@
 #![expect(unsafe_code, reason = "PROJ is a C library; every call into it is in this file")]
 
 use super::{Crs, Error, Result};
+use std::cell::RefCell;
+use std::collections::HashMap;
 use std::ffi::{CStr, CString};
 use std::ptr::{self, NonNull};
+use std::rc::Rc;
 
 /// No file can lie below a device.
 const NOWHERE: &CStr = c"/dev/null/bestpixel";
@@ -55,7 +58,17 @@ impl Drop for Object {
 pub struct Projection {
     /// None where both CRSs are the same.
     operation: Option<(Object, Context)>,
+    /// The CRSs that it leads from and to.
+    pair: (Crs, Crs),
 }
+
+thread_local! {
+    /// Operations that this thread has used: making one takes milliseconds, and none may move to another thread.
+    static KEPT: RefCell<HashMap<(Crs, Crs), Rc<Projection>>> = RefCell::default();
+}
+
+/// A thread keeps so many operations, then it starts afresh.
+const MAX_KEPT: usize = 32;
 
 impl Projection {
     /// The best operation that PROJ knows between two CRSs.
@@ -63,8 +76,9 @@ impl Projection {
     /// # Errors
     /// [`Error::Crs`] where PROJ does not understand one of them, [`Error::NoOperation`] where it knows no way.
     pub fn new(source: &Crs, target: &Crs) -> Result<Self> {
+        let crss = (source.clone(), target.clone());
         if source == target {
-            return Ok(Self { operation: None });
+            return Ok(Self { operation: None, pair: crss });
         }
         let context = Context::new();
         let (source_text, target_text) = (definition(source)?, definition(target)?);
@@ -83,13 +97,45 @@ impl Projection {
         // SAFETY: context and object are live; the result is a new object or null.
         let normal = unsafe { proj_sys::proj_normalize_for_visualization(context.0.as_ptr(), pair.0.as_ptr()) };
         let normal = NonNull::new(normal).map(Object).ok_or_else(|| Self::explain(source, target))?;
-        Ok(Self { operation: Some((normal, context)) })
+        Ok(Self { operation: Some((normal, context)), pair: crss })
+    }
+
+    /// Hands `work` the operation between two CRSs that this thread keeps.
+    ///
+    /// # Errors
+    /// As of [`Self::new`].
+    pub fn with_kept<T>(source: &Crs, target: &Crs, work: impl FnOnce(&Self) -> T) -> Result<T> {
+        let pair = (source.clone(), target.clone());
+        let kept = KEPT.with_borrow(|kept| kept.get(&pair).cloned());
+        let projection = if let Some(projection) = kept {
+            projection
+        } else {
+            let made = Rc::new(Self::new(source, target)?);
+            KEPT.with_borrow_mut(|kept| {
+                if kept.len() >= MAX_KEPT {
+                    kept.clear();
+                }
+                kept.insert(pair, made.clone());
+            });
+            made
+        };
+        Ok(work(&projection))
+    }
+
+    /// The CRSs that it leads from and to.
+    pub fn pair(&self) -> &(Crs, Crs) {
+        &self.pair
+    }
+
+    /// Whether both CRSs are the same.
+    pub fn is_identity(&self) -> bool {
+        self.operation.is_none()
     }
 
     /// Why there is no operation: an unknown CRS, or no way between known ones.
     fn explain(source: &Crs, target: &Crs) -> Error {
         for crs in [source, target] {
-            if let Err(error) = proj4(crs) {
+            if let Err(error) = create(crs) {
                 return error;
             }
         }
@@ -144,28 +190,91 @@ impl std::fmt::Debug for Projection {
 /// # Ok::<(), bestpixel::raster::Error>(())
 /// ```
 pub fn proj4(crs: &Crs) -> Result<String> {
-    let unknown = || Error::Crs { crs: crs.definition() };
+    let definition = create(crs)?;
+    // SAFETY: context and object are live; no options. The string belongs to the object and is copied before it goes.
+    let proj4 = unsafe {
+        copied(proj_sys::proj_as_proj_string(
+            definition.context.0.as_ptr(),
+            definition.object.0.as_ptr(),
+            proj_sys::PJ_PROJ_STRING_TYPE_PJ_PROJ_4,
+            ptr::null(),
+        ))
+    };
+    Ok(proj4.ok_or_else(|| unknown(crs))?.replace(" +type=crs", ""))
+}
+
+/// The same CRS by its EPSG code where it is defined otherwise and says which code it has, truthfully; also the check
+/// that it is a CRS of the earth's surface.
+///
+/// # Errors
+/// [`Error::Crs`] where PROJ does not understand the CRS, or its coordinates are not on the earth's surface.
+pub(super) fn registered(crs: Crs) -> Result<Crs> {
+    let own = create(&crs)?;
+    let object = own.object.0.as_ptr();
+    // SAFETY: the object is live.
+    let kind = unsafe { proj_sys::proj_get_type(object) };
+    if !SURFACE_KINDS.contains(&kind) {
+        return Err(unknown(&crs));
+    }
+    // SAFETY: the object is live; the strings belong to it and are copied before it goes.
+    let (authority, code) =
+        unsafe { (copied(proj_sys::proj_get_id_auth_name(object, 0)), copied(proj_sys::proj_get_id_code(object, 0))) };
+    let code = code.filter(|_| authority.as_deref() == Some("EPSG")).and_then(|code| code.parse().ok());
+    let Some(named) = code.map(Crs::Epsg).filter(|named| *named != crs) else { return Ok(crs) };
+    let Ok(other) = create(&named) else { return Ok(crs) };
+    let criterion = proj_sys::PJ_COMPARISON_CRITERION_PJ_COMP_EQUIVALENT_EXCEPT_AXIS_ORDER_GEOGCRS;
+    // SAFETY: both objects are live.
+    let is_same = unsafe { proj_sys::proj_is_equivalent_to(object, other.object.0.as_ptr(), criterion) };
+    Ok(if is_same == 0 { crs } else { named })
+}
+
+/// Kinds of CRS with coordinates on the earth's surface.
+const SURFACE_KINDS: [proj_sys::PJ_TYPE; 6] = [
+    proj_sys::PJ_TYPE_PJ_TYPE_GEOGRAPHIC_2D_CRS,
+    proj_sys::PJ_TYPE_PJ_TYPE_GEOGRAPHIC_3D_CRS,
+    proj_sys::PJ_TYPE_PJ_TYPE_PROJECTED_CRS,
+    proj_sys::PJ_TYPE_PJ_TYPE_DERIVED_PROJECTED_CRS,
+    proj_sys::PJ_TYPE_PJ_TYPE_COMPOUND_CRS,
+    proj_sys::PJ_TYPE_PJ_TYPE_BOUND_CRS,
+];
+
+fn unknown(crs: &Crs) -> Error {
+    Error::Crs { crs: crs.definition() }
+}
+
+/// A CRS as PROJ holds it. Fields are dropped in this order: the object before the context that it was made with.
+struct Definition {
+    object: Object,
+    context: Context,
+}
+
+/// A CRS as PROJ holds it.
+fn create(crs: &Crs) -> Result<Definition> {
     let context = Context::new();
     // A bare PROJ string is an operation; as a CRS it needs the mark.
     let text = match crs.definition() {
-        text if text.starts_with("+proj=") && !text.contains("+type=crs") => format!("{text} +type=crs"),
+        text if text.contains("proj=") && !text.contains("type=crs") && !text.contains('[') && !text.contains('{') => {
+            format!("{text} +type=crs")
+        }
         text => text,
     };
-    let text = CString::new(text).map_err(|_| unknown())?;
+    // Marked as a CRS, a pipeline would be taken for its last step.
+    if text.contains("proj=pipeline") {
+        return Err(unknown(crs));
+    }
+    let text = CString::new(text).map_err(|_| unknown(crs))?;
     // SAFETY: the context is live and the string NUL-terminated.
     let object = unsafe { proj_sys::proj_create(context.0.as_ptr(), text.as_ptr()) };
-    let object = NonNull::new(object).map(Object).ok_or_else(unknown)?;
-    // SAFETY: context and object are live; no options. The string belongs to the object and is copied before it goes.
-    let proj4 = unsafe {
-        let text = proj_sys::proj_as_proj_string(
-            context.0.as_ptr(),
-            object.0.as_ptr(),
-            proj_sys::PJ_PROJ_STRING_TYPE_PJ_PROJ_4,
-            ptr::null(),
-        );
-        (!text.is_null()).then(|| CStr::from_ptr(text).to_string_lossy().into_owned())
-    };
-    Ok(proj4.ok_or_else(unknown)?.replace(" +type=crs", ""))
+    Ok(Definition { object: NonNull::new(object).map(Object).ok_or_else(|| unknown(crs))?, context })
+}
+
+/// A copy of a string of PROJ's; None for null.
+///
+/// # Safety
+/// The pointer is null or leads to a NUL-terminated string that lives as long as the call.
+unsafe fn copied(text: *const std::ffi::c_char) -> Option<String> {
+    // SAFETY: as the caller promises.
+    (!text.is_null()).then(|| unsafe { CStr::from_ptr(text) }.to_string_lossy().into_owned())
 }
 
 /// A CRS's definition as a C string.
@@ -190,6 +299,35 @@ mod tests {
         let error = Projection::new(&Crs::LONLAT, &Crs::Epsg(999_999)).unwrap_err();
         assert_eq!(error.to_string(), "PROJ does not understand the CRS \"EPSG:999999\"");
         assert!(proj4(&Crs::Definition("no\0where".into())).is_err());
+    }
+
+    #[test]
+    fn a_code_is_believed_where_it_is_true() {
+        let wkt = |zone: i32, code: i32| {
+            format!(
+                r#"PROJCS["x",GEOGCS["WGS 84",DATUM["WGS_1984",SPHEROID["WGS 84",6378137,298.257223563]],
+                PRIMEM["Greenwich",0],UNIT["degree",0.0174532925199433]],PROJECTION["Transverse_Mercator"],
+                PARAMETER["latitude_of_origin",0],PARAMETER["central_meridian",{}],PARAMETER["scale_factor",0.9996],
+                PARAMETER["false_easting",500000],PARAMETER["false_northing",0],UNIT["metre",1],
+                AUTHORITY["EPSG","{code}"]]"#,
+                6 * zone - 183
+            )
+        };
+        assert_eq!(registered(Crs::Definition(wkt(33, 32633))).unwrap(), Crs::Epsg(32633));
+        assert_eq!(registered(Crs::Definition(wkt(34, 32633))).unwrap(), Crs::Definition(wkt(34, 32633)));
+    }
+
+    #[test]
+    fn a_thread_keeps_its_operations() {
+        for zone in (32601..32660).chain([32601]) {
+            let easting = Projection::with_kept(&Crs::LONLAT, &Crs::Epsg(zone), |projection| {
+                let (mut xs, mut ys) = ([f64::from(zone - 32600) * 6.0 - 183.0], [0.0]);
+                projection.forward(&mut xs, &mut ys);
+                xs[0]
+            });
+            assert!((easting.unwrap() - 500_000.0).abs() < 1e-6);
+        }
+        assert!(Projection::with_kept(&Crs::LONLAT, &Crs::Epsg(999_999), |_| ()).is_err());
     }
 
     #[test]

@@ -21,12 +21,17 @@ impl Transform {
 
     /// The continuous pixel position of world coordinates; not finite where the transform cannot be inverted.
     pub fn pixel(&self, x: f64, y: f64) -> (f64, f64) {
-        let [a, b, c, d, e, f] = self.0;
+        let [_, _, c, _, _, f] = self.0;
+        self.pixel_vector(x - c, y - f)
+    }
+
+    /// The difference in pixel positions that a difference in world coordinates makes.
+    pub fn pixel_vector(&self, dx: f64, dy: f64) -> (f64, f64) {
+        let [a, b, _, d, e, _] = self.0;
         if self.is_separable() {
-            return ((x - c) / a, (y - f) / e);
+            return (dx / a, dy / e);
         }
         let det = a * e - b * d;
-        let (dx, dy) = (x - c, y - f);
         ((e * dx - b * dy) / det, (a * dy - d * dx) / det)
     }
 

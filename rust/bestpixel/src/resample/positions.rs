@@ -1,6 +1,8 @@
 //! Where output pixels lie among the pixels of a source level, and which tiles they touch.
 
+use super::spans::any_in_column;
 use crate::raster::{Tiling, Window};
+use std::ops::Range;
 
 /// Continuous source pixel positions of output pixels: (0.5, 0.5) is the centre of the first source pixel.
 #[derive(Debug, Clone, PartialEq)]
@@ -27,8 +29,11 @@ pub enum Positions {
 const SNAP: f64 = 1e-6;
 
 /// Moves a position that is off an edge or centre by rounding alone onto it.
-pub(crate) fn snap(position: f64) -> f64 {
-    let exact = (position * 2.0).round() / 2.0;
+#[inline]
+pub(super) fn snap(position: f64) -> f64 {
+    // Adding so large a number leaves no room for fractions: the sum is rounded to an integer, on any machine.
+    const ROUND: f64 = 6_755_399_441_055_744.0;
+    let exact = ((position * 2.0 + ROUND) - ROUND) * 0.5;
     if (position - exact).abs() < SNAP { exact } else { position }
 }
 
@@ -61,7 +66,7 @@ impl Positions {
 
 /// The source pixels that one output pixel takes along one axis: the first, and the weight of the second.
 #[inline]
-pub(crate) fn taps(position: f64) -> (i64, f32) {
+pub(super) fn taps(position: f64) -> (i64, f32) {
     let from_centre = position - 0.5;
     let first = from_centre.floor();
     (first as i64, (from_centre - first) as f32)
@@ -84,70 +89,116 @@ impl Footprint {
             Self::Nearest => (position.floor() as i64, position.floor() as i64),
             Self::Bilinear => {
                 let (first, weight) = taps(position);
-                (first, if weight > 0.0 { first + 1 } else { first })
+                (first, if weight > 0.0 { first.saturating_add(1) } else { first })
             }
         }
+    }
+
+    /// The source pixels of one output pixel along an axis that lie inside the raster; None where there are none.
+    #[inline]
+    fn inside(self, position: f64, size: usize) -> Option<(usize, usize)> {
+        let (first, last) = self.span(position);
+        let (first, last) = (first.max(0), last.min(size as i64 - 1));
+        (position.is_finite() && first <= last).then_some((first as usize, last as usize))
     }
 
     /// The smallest window of the raster that holds all samples of the wanted output pixels; None where they need none.
     pub fn window(self, positions: &Positions, wanted: &[bool], tiling: &Tiling) -> Option<Window> {
-        let width = positions.width();
-        let (mut cols, mut rows) = ((i64::MAX, i64::MIN), (i64::MAX, i64::MIN));
-        let extend = |range: &mut (i64, i64), position: f64, size: usize| {
-            let (first, last) = self.span(position);
-            let (first, last) = (first.max(0), last.min(size as i64 - 1));
-            if position.is_finite() && first <= last {
-                *range = (range.0.min(first), range.1.max(last));
+        let (cols, rows) = match positions {
+            Positions::Separable { cols, rows } => {
+                let any = any_in_column(wanted, cols.len());
+                let cols = cols.iter().zip(any).filter(|(_, any)| *any).map(|(&x, _)| x);
+                let rows = rows.iter().zip(wanted.chunks_exact(positions.width().max(1)));
+                let rows = rows.filter(|(_, wanted)| wanted.contains(&true)).map(|(&y, _)| y);
+                (self.range(cols, tiling.width)?, self.range(rows, tiling.height)?)
+            }
+            Positions::General { cols, rows, .. } => {
+                let [cols, rows] = extent(cols, rows, wanted, tiling)?;
+                (self.range(cols, tiling.width)?, self.range(rows, tiling.height)?)
             }
         };
-        for row in 0..positions.height() {
-            for (col, _) in wanted[row * width..(row + 1) * width].iter().enumerate().filter(|(_, wanted)| **wanted) {
-                let (x, y) = positions.at(row, col);
-                extend(&mut cols, x, tiling.width);
-                extend(&mut rows, y, tiling.height);
-            }
-        }
-        let size = |(first, last): (i64, i64)| usize::try_from(last - first + 1).ok();
-        (cols.0 <= cols.1 && rows.0 <= rows.1)
-            .then(|| Some(Window::new(cols.0 as usize, rows.0 as usize, size(cols)?, size(rows)?)))
-            .flatten()
+        Some(Window::new(cols.0, rows.0, cols.1 - cols.0 + 1, rows.1 - rows.0 + 1))
+    }
+
+    /// First and last source pixel of many positions.
+    fn range(self, positions: impl IntoIterator<Item = f64>, size: usize) -> Option<(usize, usize)> {
+        let inside = positions.into_iter().filter_map(|position| self.inside(position, size));
+        inside.reduce(|a, b| (a.0.min(b.0), a.1.max(b.1)))
+    }
+
+    /// The tiles along one axis; empty where nothing lies inside.
+    #[inline]
+    fn tiles(self, position: f64, size: usize, tile: usize) -> Range<usize> {
+        self.inside(position, size).map_or(0..0, |(first, last)| first / tile..last / tile + 1)
     }
 
     /// Marks the tiles that the wanted output pixels touch. `wanted` has one entry per position, `marks` one per tile.
     pub fn mark_tiles(self, positions: &Positions, wanted: &[bool], tiling: &Tiling, marks: &mut [bool]) {
-        let width = positions.width();
-        // Tiles along one axis, clamped to the raster; empty where nothing lies inside.
-        let along = |position: f64, size: usize, tile: usize| {
-            let (first, last) = self.span(position);
-            let (first, last) = (first.max(0), last.min(size as i64 - 1));
-            if position.is_finite() && first <= last { first as usize / tile..last as usize / tile + 1 } else { 0..0 }
-        };
-        let cols = |position| along(position, tiling.width, tiling.tile_width);
-        let rows = |position| along(position, tiling.height, tiling.tile_height);
-        let mut mark = |rows: std::ops::Range<usize>, cols: &std::ops::Range<usize>| {
-            for row in rows {
-                for col in cols.clone() {
-                    marks[row * tiling.across() + col] = true;
-                }
-            }
-        };
         match positions {
-            Positions::Separable { cols: xs, rows: ys } => {
-                let xs: Vec<_> = xs.iter().map(|&x| cols(x)).collect();
-                for (row, &y) in ys.iter().enumerate() {
-                    let row_tiles = rows(y);
-                    for (col_tiles, _) in xs.iter().zip(&wanted[row * width..]).filter(|(_, wanted)| **wanted) {
-                        mark(row_tiles.clone(), col_tiles);
-                    }
-                }
+            Positions::Separable { cols, rows } => self.mark_separable(cols, rows, wanted, tiling, marks),
+            Positions::General { cols, rows, .. } => self.mark_general(cols, rows, wanted, tiling, marks),
+        }
+    }
+
+    /// Output rows that touch the same tile rows are taken together: per row there is only the mask to be joined.
+    fn mark_separable(self, xs: &[f64], ys: &[f64], wanted: &[bool], tiling: &Tiling, marks: &mut [bool]) {
+        let width = xs.len();
+        let cols: Vec<_> = xs.iter().map(|&x| self.tiles(x, tiling.width, tiling.tile_width)).collect();
+        let rows: Vec<_> = ys.iter().map(|&y| self.tiles(y, tiling.height, tiling.tile_height)).collect();
+        let mut first = 0;
+        for group in rows.chunk_by(PartialEq::eq) {
+            let mask = &wanted[first * width..(first + group.len()) * width];
+            first += group.len();
+            if group[0].is_empty() {
+                continue;
             }
-            Positions::General { cols: xs, rows: ys, .. } => {
-                for ((&x, &y), _) in xs.iter().zip(ys).zip(wanted).filter(|(_, wanted)| **wanted) {
-                    mark(rows(y), &cols(x));
-                }
+            for (cols, _) in cols.iter().zip(any_in_column(mask, width)).filter(|(_, any)| *any) {
+                mark(&group[0], cols, tiling, marks);
             }
         }
     }
+
+    /// Neighbours mostly touch the same tile: as long as positions stay inside the last one, nothing is to be done.
+    fn mark_general(self, xs: &[f64], ys: &[f64], wanted: &[bool], tiling: &Tiling, marks: &mut [bool]) {
+        // Positions whose samples all lie in one tile along an axis.
+        let margin = if self == Self::Nearest { 0.0 } else { 0.5 };
+        let within = |tiles: &Range<usize>, tile: usize| {
+            let (start, end) = ((tiles.start * tile) as f64, ((tiles.start + 1) * tile) as f64);
+            if tiles.len() == 1 { start + margin..end - margin } else { 0.0..0.0 }
+        };
+        let (mut known_x, mut known_y) = (0.0..0.0, 0.0..0.0);
+        for ((x, y), _) in xs.iter().zip(ys).zip(wanted).filter(|(_, wanted)| **wanted) {
+            if known_x.contains(x) && known_y.contains(y) {
+                continue;
+            }
+            let cols = self.tiles(*x, tiling.width, tiling.tile_width);
+            let rows = self.tiles(*y, tiling.height, tiling.tile_height);
+            mark(&rows, &cols, tiling, marks);
+            (known_x, known_y) = (within(&cols, tiling.tile_width), within(&rows, tiling.tile_height));
+        }
+    }
+}
+
+fn mark(rows: &Range<usize>, cols: &Range<usize>, tiling: &Tiling, marks: &mut [bool]) {
+    for row in rows.clone() {
+        marks[row * tiling.across()..][cols.clone()].fill(true);
+    }
+}
+
+/// The least and greatest source column and row among the wanted positions that can touch the raster.
+fn extent(xs: &[f64], ys: &[f64], wanted: &[bool], tiling: &Tiling) -> Option<[[f64; 2]; 2]> {
+    let (mut cols, mut rows) = ([f64::INFINITY, f64::NEG_INFINITY], [f64::INFINITY, f64::NEG_INFINITY]);
+    let (width, height) = (tiling.width as f64, tiling.height as f64);
+    for ((&x, &y), &wanted) in xs.iter().zip(ys).zip(wanted) {
+        // What lies more than half a pixel outside has no sample.
+        if wanted && (-0.5..=width + 0.5).contains(&x) && (-0.5..=height + 0.5).contains(&y) {
+            cols = [cols[0].min(x), cols[1].max(x)];
+            rows = [rows[0].min(y), rows[1].max(y)];
+        }
+    }
+    // What touches the raster from outside takes its outermost samples: it counts as lying in them.
+    let clamp = |[low, high]: [f64; 2], size: f64| [low.clamp(0.0, size - 0.25), high.clamp(0.0, size - 0.25)];
+    (cols[0] <= cols[1] && rows[0] <= rows[1]).then(|| [clamp(cols, width), clamp(rows, height)])
 }
 
 #[cfg(test)]
@@ -169,6 +220,13 @@ mod tests {
         assert_eq!(tiles(Footprint::Bilinear, 31.6, 10.5), vec![0, 1]);
         assert_eq!(tiles(Footprint::Bilinear, 32.0, 32.0), vec![0, 1, 4, 5]);
         assert_eq!(tiles(Footprint::Nearest, 32.0, 31.9), vec![1]);
+    }
+
+    #[test]
+    fn rounding_is_taken_back() {
+        assert_eq!([0.5 + 1e-9, -3.0 - 1e-9, 10_979.5 + 1e-8].map(snap), [0.5, -3.0, 10_979.5]);
+        assert_eq!([0.25, -1e300, 1e17].map(snap), [0.25, -1e300, 1e17]);
+        assert!(snap(f64::NAN).is_nan() && snap(f64::INFINITY).is_infinite());
     }
 
     #[test]

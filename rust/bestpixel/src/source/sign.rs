@@ -5,7 +5,7 @@
 //! before it is asked for, and anew where the server refuses a token that has run out early.
 
 use super::{Endpoint, Signing};
-use crate::fetch::{self, Signer, redact};
+use crate::fetch::{Fault, Signer, redact};
 use crate::stac::{ApiClient, Call};
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
@@ -150,10 +150,10 @@ fn with_token(url: &Url, token: &str) -> Url {
 }
 
 impl Signer for PlanetaryComputer {
-    fn sign<'a>(&'a self, url: &'a Url) -> BoxFuture<'a, fetch::Result<Url>> {
+    fn sign<'a>(&'a self, url: &'a Url) -> BoxFuture<'a, Result<Url, Fault>> {
         async move {
             let Some(place) = place(url) else { return Ok(url.clone()) };
-            let refused = |reason| fetch::Error::Signature { href: redact(url.as_str()), reason };
+            let refused = |reason| Fault::Signature { reason };
             Ok(with_token(url, &self.token(place).await.map_err(refused)?))
         }
         .boxed()

@@ -2,8 +2,9 @@
 //! where it refuses.
 
 use super::{Error, Result};
+use crate::fetch::build_client;
 use reqwest::header::{DATE, HeaderMap, RETRY_AFTER};
-use reqwest::{Method, Response, StatusCode, redirect};
+use reqwest::{ClientBuilder, Method, Response, StatusCode, redirect};
 use serde_json::Value;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
@@ -71,18 +72,7 @@ impl ApiClient {
         if let Some(client) = &*client {
             return Ok(client.clone());
         }
-        // A redirect to another host would carry headers (a subscription key) along.
-        let same_origin = redirect::Policy::custom(|attempt| {
-            let is_same = attempt.previous().last().is_some_and(|last| last.origin() == attempt.url().origin());
-            if is_same && attempt.previous().len() < 5 { attempt.follow() } else { attempt.stop() }
-        });
-        let made = reqwest::Client::builder()
-            .connect_timeout(Duration::from_secs(10))
-            .timeout(Duration::from_secs(120))
-            .redirect(same_origin)
-            .user_agent(concat!("bestpixel/", env!("CARGO_PKG_VERSION")))
-            .build()
-            .map_err(|source| Error::Client { source })?;
+        let made = build_client(builder).map_err(|source| Error::Client { source })?;
         Ok(client.insert(made).clone())
     }
 
@@ -103,6 +93,19 @@ impl ApiClient {
             attempt += 1;
         }
     }
+}
+
+fn builder() -> ClientBuilder {
+    // A redirect to another host would carry headers (a subscription key) along.
+    let same_origin = redirect::Policy::custom(|attempt| {
+        let is_same = attempt.previous().last().is_some_and(|last| last.origin() == attempt.url().origin());
+        if is_same && attempt.previous().len() < 5 { attempt.follow() } else { attempt.stop() }
+    });
+    ClientBuilder::new()
+        .connect_timeout(Duration::from_secs(10))
+        .timeout(Duration::from_secs(120))
+        .redirect(same_origin)
+        .user_agent(concat!("bestpixel/", env!("CARGO_PKG_VERSION")))
 }
 
 /// One attempt; a failure comes with the seconds after which the server wants to be asked again.

@@ -1,5 +1,7 @@
 //! What can be wrong with a catalogue.
 
+use crate::fetch;
+
 /// The result of this folder's functions.
 pub type Result<T> = std::result::Result<T, Error>;
 
@@ -51,7 +53,7 @@ pub enum Error {
     #[error("the HTTP client cannot be set up")]
     Client {
         /// Why not.
-        source: reqwest::Error,
+        source: fetch::Error,
     },
     /// The request failed before a whole answer had arrived.
     #[error("{url}: the request failed")]

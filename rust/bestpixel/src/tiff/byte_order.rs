@@ -26,11 +26,12 @@ impl ByteOrder {
         f64::from_bits(self.unsigned(bytes))
     }
 
-    /// A sample of two bytes.
-    pub(crate) fn u16(self, bytes: [u8; 2]) -> u16 {
-        match self {
-            Self::Little => u16::from_le_bytes(bytes),
-            Self::Big => u16::from_be_bytes(bytes),
+    /// Writes an unsigned number over 1, 2, 4 or 8 bytes; what does not fit into them is cut off.
+    pub(crate) fn put_unsigned(self, value: u64, bytes: &mut [u8]) {
+        let little = value.to_le_bytes();
+        for (i, byte) in little.iter().take(bytes.len()).enumerate() {
+            let at = if self == Self::Little { i } else { bytes.len() - 1 - i };
+            bytes[at] = *byte;
         }
     }
 }
@@ -47,7 +48,9 @@ impl HeaderBytes {
     /// Keeps what a read of `asked` has given.
     pub(crate) fn add(&mut self, asked: &Range<u64>, bytes: Bytes) {
         if (bytes.len() as u64) < asked.end - asked.start {
-            self.end = Some(asked.start + bytes.len() as u64);
+            // A read that starts beyond the end comes back empty and says nothing about where the end is.
+            let end = asked.start + bytes.len() as u64;
+            self.end = Some(self.end.map_or(end, |known| known.min(end)));
         }
         self.parts.push((asked.start, bytes));
     }
@@ -62,7 +65,7 @@ impl HeaderBytes {
     /// # Errors
     /// [`Error::NeedBytes`] where they have not been read, [`Error::Format`] where the file ends before them.
     pub(crate) fn get(&self, range: Range<u64>) -> Result<&[u8]> {
-        if self.end.is_some_and(|end| range.end > end) {
+        if range.start > range.end || self.end.is_some_and(|end| range.end > end) {
             return Err(Error::format(range.start, format!("the file ends before byte {}", range.end)));
         }
         for (start, bytes) in &self.parts {

@@ -70,3 +70,19 @@ impl Error {
         Self::Unsupported { what: what.into() }
     }
 }
+
+/// Faults of a part that a file can do without.
+pub(crate) trait Tolerate<T> {
+    /// None where the part is at fault; errors of the way to its bytes stay errors.
+    fn tolerate(self) -> Result<Option<T>>;
+}
+
+impl<T> Tolerate<T> for Result<T> {
+    fn tolerate(self) -> Result<Option<T>> {
+        match self {
+            Ok(value) => Ok(Some(value)),
+            Err(Error::Format { .. } | Error::Unsupported { .. } | Error::Limit { .. }) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+}

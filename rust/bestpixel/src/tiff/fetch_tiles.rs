@@ -1,46 +1,70 @@
 //! Tile indices of a level go in, compressed tiles come out: neighbours share a read.
 
-use super::{Cog, Error, Result};
+use super::limits::MAX_COMPRESSED_BYTES;
+use super::{Cog, Error};
 use crate::fetch::coalesce;
 use bytes::Bytes;
-use futures_util::future::try_join_all;
+use futures_util::future::join_all;
 
 /// A tile as it lies in the file.
 #[derive(Debug, Clone)]
 pub struct CompressedTile {
-    /// Index in the level's row-major order.
+    /// Index in the file: row by row, band after band where each band has tiles of its own.
     pub index: usize,
     /// Its bytes; empty for a sparse tile, which is all nodata.
     pub bytes: Bytes,
 }
 
-/// Fetches tiles of one level, in the order of `indices`.
-///
-/// # Errors
-/// [`Error::Fetch`] where bytes cannot be had, [`Error::Tile`] where the file ends inside a tile.
+/// What came of some tiles: a read that fails takes with it the tiles inside it and no others.
+#[derive(Debug, Default)]
+pub struct FetchedTiles {
+    /// The tiles that arrived, in ascending order of their indices.
+    pub tiles: Vec<CompressedTile>,
+    /// What failed, each with the indices of its tiles.
+    pub failures: Vec<(Vec<usize>, Error)>,
+}
+
+/// Fetches tiles of one level. Sparse tiles take no read.
 ///
 /// # Panics
 /// If an index is not one of the level's tiles.
-pub async fn fetch_tiles(cog: &Cog, level: usize, indices: &[usize]) -> Result<Vec<CompressedTile>> {
+pub async fn fetch_tiles(cog: &Cog, level: usize, indices: &[usize]) -> FetchedTiles {
     let level = &cog.levels[level];
-    let ranges: Vec<_> = indices.iter().map(|&index| level.tiles[index].clone()).collect();
-    let wanted: Vec<usize> = (0..ranges.len()).filter(|&i| !ranges[i].is_empty()).collect();
-    let wanted_ranges: Vec<_> = wanted.iter().map(|&i| ranges[i].clone()).collect();
-    let mut tiles: Vec<_> = indices.iter().map(|&index| CompressedTile { index, bytes: Bytes::new() }).collect();
-    let reads = coalesce(&wanted_ranges).into_iter().map(async |(range, members)| {
-        let bytes = cog.source.read(range.clone()).await?;
-        Ok::<_, Error>((range.start, members, bytes))
+    let (sparse, wanted): (Vec<usize>, Vec<usize>) = indices.iter().partition(|&&index| level.tiles[index].is_empty());
+    let length = |index: usize| level.tiles[index].end - level.tiles[index].start;
+    let (wanted, oversize): (Vec<usize>, Vec<usize>) =
+        wanted.into_iter().partition(|&index| length(index) <= MAX_COMPRESSED_BYTES);
+    let ranges: Vec<_> = wanted.iter().map(|&index| level.tiles[index].clone()).collect();
+    let reads = coalesce(&ranges).into_iter().map(async |(range, members)| {
+        let bytes = cog.source.read(range.clone()).await;
+        (range.start, members, bytes)
     });
-    for (start, members, bytes) in try_join_all(reads).await? {
+    let mut fetched = FetchedTiles::default();
+    fetched.tiles.extend(sparse.into_iter().map(|index| CompressedTile { index, bytes: Bytes::new() }));
+    for index in oversize {
+        let reason = format!("it claims {} bytes, at most {MAX_COMPRESSED_BYTES} are allowed", length(index));
+        fetched.failures.push((vec![index], Error::Tile { index, offset: level.tiles[index].start, reason }));
+    }
+    for (start, members, bytes) in join_all(reads).await {
+        let bytes = match bytes {
+            Ok(bytes) => bytes,
+            Err(error) => {
+                let tiles = members.iter().map(|&member| wanted[member]).collect();
+                fetched.failures.push((tiles, error.into()));
+                continue;
+            }
+        };
         for member in members {
-            let (slot, range) = (wanted[member], &wanted_ranges[member]);
+            let (index, range) = (wanted[member], &ranges[member]);
             let (from, to) = ((range.start - start) as usize, (range.end - start) as usize);
             if to > bytes.len() {
                 let reason = format!("the file ends before byte {}", range.end);
-                return Err(Error::Tile { index: tiles[slot].index, offset: range.start, reason });
+                fetched.failures.push((vec![index], Error::Tile { index, offset: range.start, reason }));
+            } else {
+                fetched.tiles.push(CompressedTile { index, bytes: bytes.slice(from..to) });
             }
-            tiles[slot].bytes = bytes.slice(from..to);
         }
     }
-    Ok(tiles)
+    fetched.tiles.sort_by_key(|tile| tile.index);
+    fetched
 }

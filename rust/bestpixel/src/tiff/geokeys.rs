@@ -27,13 +27,37 @@ pub(crate) fn read_crs(ifd: &Ifd<'_>) -> Result<Option<Crs>> {
     Ok(match (short(geokey::PROJECTED_CRS), short(geokey::PROJECTION), short(geokey::PROJECTION_METHOD)) {
         (Some(code), _, _) if code != geokey::USER_DEFINED && code != 0 => Some(Crs::Epsg(u32::from(code))),
         // "UTM zone zzN/S" as a conversion: HLS files define their CRS so.
-        (_, Some(code @ (16001..=16060 | 16101..=16160)), _) => Some(Crs::Epsg(u32::from(code) + 16600)),
+        (_, Some(code @ (16001..=16060 | 16101..=16160)), _) => {
+            let base = (short(geokey::GEODETIC_CRS), short(geokey::GEODETIC_DATUM), short(geokey::ELLIPSOID));
+            utm(u32::from(code), base).map(Crs::Epsg)
+        }
         (_, _, Some(SINUSOIDAL)) => sinusoidal(&keys),
         (None, _, _) => short(geokey::GEODETIC_CRS)
             .filter(|&code| code != geokey::USER_DEFINED)
             .map(|code| Crs::Epsg(u32::from(code))),
         _ => None,
     })
+}
+
+/// The EPSG code of the conversion "UTM zone zzN/S" (160zz or 161zz) over a geodetic CRS, its datum and its ellipsoid:
+/// WGS 84, also where a file says no more than the ellipsoid, and the registered ones of North America and Europe.
+fn utm(conversion: u32, base: (Option<u16>, Option<u16>, Option<u16>)) -> Option<u32> {
+    const USER_DEFINED: Option<u16> = Some(geokey::USER_DEFINED);
+    let zone = conversion % 100;
+    let is_north = conversion < 16100;
+    // Datum 6326 and ellipsoid 7030 are those of WGS 84.
+    let is_wgs84 = match base {
+        (Some(4326), _, _) | (None | USER_DEFINED, Some(6326), _) => true,
+        (None | USER_DEFINED, None | USER_DEFINED, ellipsoid) => matches!(ellipsoid, None | Some(7030) | USER_DEFINED),
+        _ => false,
+    };
+    match base.0 {
+        _ if is_wgs84 => Some(conversion + 16600),
+        Some(4269) if is_north && zone <= 23 => Some(26900 + zone),
+        Some(4267) if is_north && zone <= 22 => Some(26700 + zone),
+        Some(4258) if is_north && (28..=38).contains(&zone) => Some(25800 + zone),
+        _ => None,
+    }
 }
 
 /// The projection method code of the sinusoidal projection.
@@ -178,4 +202,22 @@ fn sinusoidal_keys(text: &str) -> Option<GeoKeyTags> {
     tags.directory.extend([1, 1, 0, keys.len() as u16]);
     tags.directory.extend(keys.into_iter().flatten());
     Some(tags)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn utm_conversions_follow_their_datum() {
+        let unknown = (Some(geokey::USER_DEFINED), Some(geokey::USER_DEFINED), Some(7030));
+        assert_eq!(utm(16019, unknown), Some(32619));
+        assert_eq!(utm(16119, (None, None, None)), Some(32719));
+        assert_eq!(utm(16133, (Some(4326), None, None)), Some(32733));
+        assert_eq!(utm(16012, (Some(4269), None, None)), Some(26912));
+        assert_eq!(utm(16033, (Some(4258), None, None)), Some(25833));
+        // The ellipsoid of Clarke, 1866: another datum by a hundred metres.
+        assert_eq!(utm(16012, (Some(geokey::USER_DEFINED), Some(geokey::USER_DEFINED), Some(7008))), None);
+        assert_eq!(utm(16112, (Some(4267), None, None)), None);
+    }
 }

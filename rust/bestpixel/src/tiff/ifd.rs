@@ -1,8 +1,9 @@
 //! Header bytes go in, the chain of image file directories comes out, each entry checked and typed.
 
 use super::byte_order::{ByteOrder, HeaderBytes};
+use super::error::Tolerate;
 use super::limits;
-use super::tags::field;
+use super::tags::{field, tag};
 use super::{Error, Result};
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -32,24 +33,34 @@ pub(crate) struct Ifd<'a> {
     entries: BTreeMap<u16, Entry>,
 }
 
-/// All directories of the main chain, in file order, and the layout of the file.
+/// All directories: the main chain in file order, then those below its first one; and the layout of the file.
+///
+/// A fault behind the first directory ends the chain there: the full image can be read without its overviews.
 ///
 /// # Errors
-/// [`Error::NeedBytes`] where a part has not been read yet; [`Error::Format`] and [`Error::Limit`] as they apply.
+/// [`Error::NeedBytes`] where a part has not been read yet; [`Error::Format`] and [`Error::Limit`] as they apply to the
+/// first directory.
 pub(crate) fn read_chain(header: &HeaderBytes) -> Result<(Layout, Vec<Ifd<'_>>)> {
-    let (layout, mut offset) = read_layout(header)?;
-    let mut ifds: Vec<Ifd<'_>> = Vec::new();
-    while offset != 0 {
-        if ifds.iter().any(|ifd| ifd.offset == offset) {
-            return Err(Error::format(offset, "the chain of directories is a circle"));
-        }
-        limits::check(offset, "number of directories", ifds.len() as u64 + 1, limits::MAX_IFDS)?;
-        let (ifd, next) = read_ifd(header, layout, offset)?;
-        ifds.push(ifd);
-        offset = next;
-    }
-    if ifds.is_empty() {
+    let (layout, first) = read_layout(header)?;
+    if first == 0 {
         return Err(Error::format(4, "there is no image"));
+    }
+    let (main, mut next) = read_ifd(header, layout, first)?;
+    let mut ifds = vec![main];
+    let is_new = |ifds: &[Ifd<'_>], offset| {
+        offset != 0 && (ifds.len() as u64) < limits::MAX_IFDS && ifds.iter().all(|ifd| ifd.offset != offset)
+    };
+    while is_new(&ifds, next) {
+        let Some((ifd, after)) = read_ifd(header, layout, next).tolerate()? else { break };
+        ifds.push(ifd);
+        next = after;
+    }
+    for offset in ifds[0].unsigned_values(tag::SUB_IFDS).tolerate()?.unwrap_or_default() {
+        if is_new(&ifds, offset)
+            && let Some((ifd, _)) = read_ifd(header, layout, offset).tolerate()?
+        {
+            ifds.push(ifd);
+        }
     }
     Ok((layout, ifds))
 }
@@ -138,7 +149,8 @@ impl<'a> Ifd<'a> {
         let size = field::size(entry.field_type).unwrap_or(1);
         match entry.field_type {
             field::BYTE | field::SHORT | field::LONG | field::LONG8 | field::IFD | field::IFD8 => {
-                let bytes = self.header.get(entry.values.start..entry.values.start + size)?;
+                let end = entry.values.start.saturating_add(size);
+                let bytes = self.header.get(entry.values.start..end)?;
                 Ok(Some(self.order.unsigned(bytes)))
             }
             other => Err(self.wrong_type(tag, other)),

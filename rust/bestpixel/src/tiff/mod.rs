@@ -1,7 +1,7 @@
 //! The format: byte ranges go in, decoded tiles come out, and the other way round.
 //!
 //! Reader and writer share one table of tags. Parsing is synchronous over the bytes at hand and says which bytes it
-//! misses; decoding never awaits. A file is never trusted: [`limits`] bounds what it can make us allocate.
+//! misses; decoding never awaits. A file is never trusted: `limits.rs` bounds what it can make us allocate.
 
 mod byte_order;
 mod codec;
@@ -11,16 +11,27 @@ mod error;
 mod fetch_tiles;
 mod geokeys;
 mod ifd;
+mod image;
 mod layout;
+mod level;
 mod limits;
+mod memory;
+mod metadata;
 mod predictor;
+mod prefix_sum;
 mod pyramid;
+mod samples;
 mod tags;
+mod unpack;
 mod write;
 
-pub use cog::{Cog, Level};
-pub use decode::{Samples, decode_tile};
+pub use cog::Cog;
+pub use decode::{decode_bands, decode_tile, decode_tile_into};
 pub use error::{Error, Result};
-pub use fetch_tiles::{CompressedTile, fetch_tiles};
+pub use fetch_tiles::{CompressedTile, FetchedTiles, fetch_tiles};
+pub use image::{check_size, decode_image};
+pub use level::Level;
+pub use metadata::Scaling;
+pub use samples::Samples;
 pub(crate) use write::temporary_beside;
 pub use write::{BandInfo, GeoTiffWriter, WriteOptions};

@@ -10,6 +10,7 @@ pub(crate) mod tag {
     pub(crate) const BITS_PER_SAMPLE: u16 = 258;
     pub(crate) const COMPRESSION: u16 = 259;
     pub(crate) const PHOTOMETRIC: u16 = 262;
+    pub(crate) const FILL_ORDER: u16 = 266;
     pub(crate) const STRIP_OFFSETS: u16 = 273;
     pub(crate) const SAMPLES_PER_PIXEL: u16 = 277;
     pub(crate) const ROWS_PER_STRIP: u16 = 278;
@@ -20,6 +21,7 @@ pub(crate) mod tag {
     pub(crate) const TILE_LENGTH: u16 = 323;
     pub(crate) const TILE_OFFSETS: u16 = 324;
     pub(crate) const TILE_BYTE_COUNTS: u16 = 325;
+    pub(crate) const SUB_IFDS: u16 = 330;
     pub(crate) const SAMPLE_FORMAT: u16 = 339;
     pub(crate) const MODEL_PIXEL_SCALE: u16 = 33550;
     pub(crate) const MODEL_TIEPOINT: u16 = 33922;
@@ -65,8 +67,11 @@ pub(crate) mod field {
 /// Values of the compression tag.
 pub(crate) mod compression {
     pub(crate) const NONE: u16 = 1;
+    pub(crate) const LZW: u16 = 5;
     pub(crate) const DEFLATE: u16 = 8;
+    pub(crate) const PACK_BITS: u16 = 32773;
     pub(crate) const DEFLATE_OLD: u16 = 32946;
+    pub(crate) const ZSTD: u16 = 50000;
 
     /// The name of a compression, for messages.
     pub(crate) fn name(code: u16) -> &'static str {
@@ -75,15 +80,21 @@ pub(crate) mod compression {
             2 => "CCITT RLE",
             3 => "CCITT fax 3",
             4 => "CCITT fax 4",
-            5 => "LZW",
+            LZW => "LZW",
             6 => "old-style JPEG",
             7 => "JPEG",
             DEFLATE | DEFLATE_OLD => "DEFLATE",
-            32773 => "PackBits",
+            32766 => "NeXT RLE",
+            32771 => "CCITT RLE/W",
+            PACK_BITS => "PackBits",
+            32809 => "ThunderScan",
+            34661 => "JBIG",
+            34676 => "SGI LogLuv",
+            34677 => "SGI LogLuv 24",
             34712 => "JPEG 2000",
             34887 => "LERC",
             34925 => "LZMA",
-            50000 => "ZSTD",
+            ZSTD => "ZSTD",
             50001 => "WebP",
             50002 => "JPEG XL",
             _ => "unknown",
@@ -95,12 +106,21 @@ pub(crate) mod compression {
 pub(crate) mod predictor {
     pub(crate) const NONE: u16 = 1;
     pub(crate) const HORIZONTAL: u16 = 2;
+    pub(crate) const FLOATING_POINT: u16 = 3;
 }
 
 /// Values of the sample format tag.
 pub(crate) mod sample_format {
     pub(crate) const UNSIGNED: u16 = 1;
     pub(crate) const SIGNED: u16 = 2;
+    pub(crate) const FLOAT: u16 = 3;
+    /// "Untyped": GDAL and libtiff take it for unsigned.
+    pub(crate) const VOID: u16 = 4;
+}
+
+/// Values of the photometric tag that change what samples mean beyond recognition.
+pub(crate) mod photometric {
+    pub(crate) const YCBCR: u16 = 6;
 }
 
 /// Keys of the GeoKey directory.

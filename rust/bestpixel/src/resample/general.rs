@@ -1,0 +1,91 @@
+//! One position per output pixel and the samples around them go in, bilinear means come out (rule V1).
+//!
+//! Three passes over blocks that stay in the first cache: where the four samples lie and what they weigh, the samples
+//! themselves (the one pass that a vector unit cannot help), and their mean.
+
+#![expect(clippy::inline_always, reason = "only what is inlined into a level's shell is compiled for that level")]
+
+use super::sample::{NODATA, Patch, Sample, finish};
+use super::simd::{Kernel, Level};
+
+/// Pixels in a block.
+const BLOCK: usize = 256;
+
+/// The bilinear means at a run of positions.
+pub(super) fn mean<T: Sample>(level: Level, patch: &Patch<T>, xs: &[f64], ys: &[f64], nodata: T, out: &mut [u16]) {
+    if patch.array.window().is_empty() {
+        out.fill(NODATA);
+        return;
+    }
+    for ((out, xs), ys) in out.chunks_mut(BLOCK).zip(xs.chunks(BLOCK)).zip(ys.chunks(BLOCK)) {
+        level.run(Block { patch, xs, ys, nodata, out });
+    }
+}
+
+struct Block<'a, T> {
+    patch: &'a Patch<T>,
+    xs: &'a [f64],
+    ys: &'a [f64],
+    nodata: T,
+    out: &'a mut [u16],
+}
+
+/// The taps of a block along one axis.
+struct Axis {
+    places: [[u32; BLOCK]; 2],
+    weights: [[f32; BLOCK]; 2],
+}
+
+impl Axis {
+    /// Taps outside the patch keep a place inside it and get the weight 0; so do those of positions that are no number.
+    #[inline(always)]
+    fn new(positions: &[f64], offset: usize, size: usize) -> Self {
+        let mut axis = Self { places: [[0; BLOCK]; 2], weights: [[0.0; BLOCK]; 2] };
+        let (offset, size, last) = (offset as f64, size as f64, size as i32 - 1);
+        let ([p0, p1], [w0, w1]) = (&mut axis.places, &mut axis.weights);
+        let n = positions.len().min(BLOCK);
+        for i in 0..n {
+            // `max` turns what is no number into a place outside.
+            let from_centre = (positions[i] - 0.5).max(offset - 2.0).min(offset + size + 1.0);
+            // Floor, as an offset from the patch's first sample.
+            let cut = (from_centre - offset) as i32;
+            let first = cut - i32::from((from_centre - offset) < f64::from(cut));
+            let weight = (from_centre - (f64::from(first) + offset)) as f32;
+            w0[i] = if first >= 0 && first <= last { 1.0 - weight } else { 0.0 };
+            w1[i] = if first >= -1 && first < last { weight } else { 0.0 };
+            p0[i] = first.clamp(0, last) as u32;
+            p1[i] = (first + 1).clamp(0, last) as u32;
+        }
+        axis
+    }
+}
+
+impl<T: Sample> Kernel for Block<'_, T> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run(self) {
+        let array = &self.patch.array;
+        let cols = Axis::new(self.xs, self.patch.col_off, array.width());
+        let rows = Axis::new(self.ys, self.patch.row_off, array.height());
+        let (values, width, n) = (array.values(), array.width(), self.out.len().min(BLOCK));
+        let mut samples = [[0.0f32; 4]; BLOCK];
+        for (i, sample) in samples.iter_mut().enumerate().take(n) {
+            let (upper, lower) = (rows.places[0][i] as usize * width, rows.places[1][i] as usize * width);
+            let (left, right) = (cols.places[0][i] as usize, cols.places[1][i] as usize);
+            let at = [upper + left, upper + right, lower + left, lower + right];
+            *sample = at.map(|at| values[at].to_f32());
+        }
+        let nodata = self.nodata.to_f32();
+        for (i, (out, [a, b, c, d])) in self.out.iter_mut().zip(samples).enumerate() {
+            let along = |a: f32, b: f32| {
+                let wa = if a == nodata { 0.0 } else { cols.weights[0][i] };
+                let wb = if b == nodata { 0.0 } else { cols.weights[1][i] };
+                (wa * a + wb * b, wa + wb)
+            };
+            let ((upper, upper_weight), (lower, lower_weight)) = (along(a, b), along(c, d));
+            let (u0, u1) = (rows.weights[0][i], rows.weights[1][i]);
+            *out = finish(u0 * upper + u1 * lower, u0 * upper_weight + u1 * lower_weight);
+        }
+    }
+}

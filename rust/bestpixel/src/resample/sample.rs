@@ -1,0 +1,85 @@
+//! Decoded samples: what the kernels read.
+
+#![expect(clippy::inline_always, reason = "only what is inlined into a level's shell is compiled for that level")]
+
+use crate::raster::Array;
+
+/// The value of output pixels that have none.
+pub const NODATA: u16 = u16::MAX;
+
+/// A stored number that reflectance can be made of.
+pub trait Sample: Copy + PartialEq + Default + Send + Sync {
+    /// The number as float32, which holds each of them exactly.
+    fn to_f32(self) -> f32;
+
+    /// The number within the limits of output values, 1..=65534.
+    fn to_value(self) -> u16;
+}
+
+impl Sample for u8 {
+    #[inline(always)]
+    fn to_f32(self) -> f32 {
+        f32::from(self)
+    }
+
+    #[inline(always)]
+    fn to_value(self) -> u16 {
+        u16::from(self).max(1)
+    }
+}
+
+impl Sample for u16 {
+    #[inline(always)]
+    fn to_f32(self) -> f32 {
+        f32::from(self)
+    }
+
+    #[inline(always)]
+    fn to_value(self) -> u16 {
+        self.clamp(1, NODATA - 1)
+    }
+}
+
+impl Sample for i16 {
+    #[inline(always)]
+    fn to_f32(self) -> f32 {
+        f32::from(self)
+    }
+
+    #[inline(always)]
+    fn to_value(self) -> u16 {
+        self.max(1) as u16
+    }
+}
+
+/// Decoded samples of a part of a level. What lies outside is treated as missing.
+#[derive(Debug)]
+pub struct Patch<T> {
+    /// The samples.
+    pub array: Array<T>,
+    /// Column of the first sample in the level.
+    pub col_off: usize,
+    /// Row of the first sample in the level.
+    pub row_off: usize,
+}
+
+impl<T: Copy> Patch<T> {
+    /// A sample by its column and row in the level.
+    #[inline]
+    pub(super) fn get(&self, col: i64, row: i64) -> Option<T> {
+        let (col, row) = (col.saturating_sub(self.col_off as i64), row.saturating_sub(self.row_off as i64));
+        let inside =
+            col >= 0 && row >= 0 && (col as usize) < self.array.width() && (row as usize) < self.array.height();
+        inside.then(|| self.array.row(row as usize)[col as usize])
+    }
+}
+
+/// The weighted mean as an output value: rounded half up and clamped to 1..=65534, [`NODATA`] where nothing has weight.
+///
+/// The limits come before the cut to an integer: a positive number is cut as `floor` would, without its cost.
+#[inline(always)]
+#[expect(clippy::manual_clamp, reason = "max and min make a number of what is none, clamp does not")]
+pub(super) fn finish(sum: f32, weight: f32) -> u16 {
+    let rounded = (sum / weight + 0.5).max(1.0).min(65534.0) as i32 as u16;
+    if weight > 0.0 { rounded } else { NODATA }
+}

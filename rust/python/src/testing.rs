@@ -1,0 +1,158 @@
+//! Private doors into the core for tests and measurements: grids, projected points and single arrays resampled.
+
+#![expect(clippy::needless_pass_by_value, reason = "PyO3 hands arguments over by value")]
+
+use bestpixel::raster::{Array, BBox, Crs, Grid, Projection, Transform};
+use bestpixel::resample::{Footprint, Level, Method, Patch, Points, Positions, Sample, Warp, nearest, resample};
+use numpy::{
+    IntoPyArray, PyArray1, PyArray2, PyArrayMethods, PyReadonlyArray1, PyReadonlyArray2, PyUntypedArrayMethods,
+};
+use pyo3::exceptions::PyValueError;
+use pyo3::prelude::*;
+
+fn refuse(error: impl std::fmt::Display) -> PyErr {
+    PyValueError::new_err(error.to_string())
+}
+
+/// The grid over a bounding box as JSON; without a CRS in the box's UTM zone.
+#[pyfunction]
+#[pyo3(signature = (bbox, crs, resolution))]
+pub(crate) fn _grid(bbox: [f64; 4], crs: Option<&str>, resolution: f64) -> PyResult<String> {
+    let bbox = BBox::new(bbox).map_err(refuse)?;
+    let (lon, lat) = bbox.centre();
+    let crs = crs.map_or_else(|| Crs::utm(lon, lat), Crs::parse);
+    let grid = Grid::from_bbox(&bbox, crs, resolution).map_err(refuse)?;
+    serde_json::to_string(&grid).map_err(refuse)
+}
+
+/// Projected points.
+type Points1 = Py<PyArray1<f64>>;
+
+/// Points from one CRS in another; not finite where they have no image.
+#[pyfunction]
+pub(crate) fn _project(
+    py: Python<'_>,
+    source: &str,
+    target: &str,
+    xs: PyReadonlyArray1<'_, f64>,
+    ys: PyReadonlyArray1<'_, f64>,
+) -> PyResult<(Points1, Points1)> {
+    let (mut xs, mut ys) = (xs.as_slice()?.to_vec(), ys.as_slice()?.to_vec());
+    if xs.len() != ys.len() {
+        return Err(refuse("there must be as many ys as xs"));
+    }
+    Projection::new(&Crs::parse(source), &Crs::parse(target)).map_err(refuse)?.forward(&mut xs, &mut ys);
+    Ok((xs.into_pyarray(py).unbind(), ys.into_pyarray(py).unbind()))
+}
+
+/// The vector level in use.
+#[pyfunction]
+pub(crate) fn _simd() -> &'static str {
+    Level::best().name()
+}
+
+/// Where a source lies and what is to be made of it.
+#[derive(FromPyObject)]
+#[pyo3(from_item_all)]
+pub(crate) struct Task {
+    source_crs: String,
+    source_transform: [f64; 6],
+    grid_crs: String,
+    /// Left, top, resolution.
+    grid_origin: [f64; 3],
+    /// Width, height.
+    grid_shape: [usize; 2],
+}
+
+impl Task {
+    /// The positions of all grid pixels, as the pipeline finds them.
+    fn positions(&self) -> PyResult<Positions> {
+        let ([left, top, resolution], [width, height]) = (self.grid_origin, self.grid_shape);
+        let grid = Grid { crs: Crs::parse(&self.grid_crs), left, top, resolution, width, height };
+        let source = Transform(self.source_transform);
+        let projection = Projection::new(&grid.crs, &Crs::parse(&self.source_crs)).map_err(refuse)?;
+        let (pixel_width, pixel_height) = source.pixel_size();
+        let warp = Warp::new(&grid, Some(&projection), 0.01 * pixel_width.min(pixel_height), 0);
+        Ok(warp.positions(&Points { col_off: 0, row_off: 0, width, height, step: 1 }, &source))
+    }
+}
+
+/// A source as a patch.
+fn patch<T: Copy + numpy::Element>(source: &PyReadonlyArray2<'_, T>) -> PyResult<Patch<T>> {
+    let array = Array::from_vec(source.shape()[1], source.shape()[0], source.as_slice()?.to_vec());
+    Ok(Patch { array, col_off: 0, row_off: 0 })
+}
+
+/// A source array of any type that reflectance has.
+#[derive(FromPyObject)]
+pub(crate) enum Source<'py> {
+    U16(PyReadonlyArray2<'py, u16>),
+    I16(PyReadonlyArray2<'py, i16>),
+    U8(PyReadonlyArray2<'py, u8>),
+}
+
+/// Reflectance on a grid; 65535 where there is none.
+#[pyfunction]
+pub(crate) fn _resample<'py>(
+    py: Python<'py>,
+    source: Source<'py>,
+    nodata: i32,
+    method: &str,
+    task: Task,
+) -> PyResult<Bound<'py, PyArray2<u16>>> {
+    let method = match method {
+        "bilinear" => Method::Bilinear,
+        "cubic" => Method::Cubic,
+        "average" => Method::Average,
+        _ => return Err(refuse(format!("method {method:?} is not known"))),
+    };
+    let values = match source {
+        Source::U16(source) => reflectance(py, patch(&source)?, u16::try_from(nodata)?, method, &task)?,
+        Source::I16(source) => reflectance(py, patch(&source)?, i16::try_from(nodata)?, method, &task)?,
+        Source::U8(source) => reflectance(py, patch(&source)?, u8::try_from(nodata)?, method, &task)?,
+    };
+    values.into_pyarray(py).reshape([task.grid_shape[1], task.grid_shape[0]])
+}
+
+fn reflectance<T: Sample>(
+    py: Python<'_>,
+    patch: Patch<T>,
+    nodata: T,
+    method: Method,
+    task: &Task,
+) -> PyResult<Vec<u16>> {
+    py.detach(|| {
+        let positions = task.positions()?;
+        let width = positions.width();
+        let mut out = vec![0; width * positions.height()];
+        let wanted = vec![true; out.len()];
+        resample(method, &patch, &positions, nodata, &wanted, |row, col, values| {
+            out[row * width + col..][..values.len()].copy_from_slice(values);
+        });
+        Ok(out)
+    })
+}
+
+/// Classes on a grid; `missing` where there are none.
+#[pyfunction]
+pub(crate) fn _nearest<'py>(
+    py: Python<'py>,
+    source: PyReadonlyArray2<'py, u8>,
+    missing: u8,
+    task: Task,
+) -> PyResult<Bound<'py, PyArray2<u8>>> {
+    let patch = patch(&source)?;
+    let values = nearest(&patch, &task.positions()?, missing).into_vec();
+    values.into_pyarray(py).reshape([task.grid_shape[1], task.grid_shape[0]])
+}
+
+/// The source window that bilinear resampling of the whole grid reads: column and row offset, width, height.
+#[pyfunction]
+pub(crate) fn _window(task: Task, source_shape: [usize; 2]) -> PyResult<Option<[usize; 4]>> {
+    let positions = task.positions()?;
+    let [height, width] = source_shape;
+    let tiling = bestpixel::raster::Tiling { width, height, tile_width: 512, tile_height: 512 };
+    let wanted = vec![true; positions.width() * positions.height()];
+    let window = Footprint::Bilinear.window(&positions, &wanted, &tiling);
+    Ok(window.map(|window| [window.col_off, window.row_off, window.width, window.height]))
+}
