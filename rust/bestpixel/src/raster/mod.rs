@@ -6,6 +6,7 @@ mod array;
 mod crs;
 mod error;
 mod grid;
+mod no_files;
 mod projection;
 mod tiling;
 mod transform;
