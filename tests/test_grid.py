@@ -16,10 +16,9 @@ import numpy as np
 import pyproj
 import pytest
 import rasterio.warp
+from bestpixel import _bestpixel
 from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
-
-from bestpixel import _bestpixel
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -96,6 +95,7 @@ def boxes(width: float = 3.0) -> st.SearchStrategy[BBox]:
 @example((179.0, 60.0, -179.9, 61.0), 60.0)
 @settings(max_examples=60, deadline=None)
 def test_utm(bbox: BBox, resolution: float) -> None:
+    """G1 anywhere, at zone edges, south, and over the antimeridian (G4)."""
     found = grid(bbox, None, resolution)
     assert found["crs"] == f"EPSG:{zone_of(bbox)}"
     check(bbox, found["crs"], found)
@@ -104,6 +104,7 @@ def test_utm(bbox: BBox, resolution: float) -> None:
 @given(boxes(1.0))
 @settings(max_examples=25, deadline=None)
 def test_rasterio_agrees(bbox: BBox) -> None:
+    """GDAL's densified bounds lie within a pixel of the grid."""
     assume(bbox[0] < bbox[2])
     found = grid(bbox, None, 60.0)
     truth = rasterio.warp.transform_bounds("EPSG:4326", found["crs"], *bbox, densify_pts=2001)
@@ -114,17 +115,20 @@ def test_rasterio_agrees(bbox: BBox) -> None:
 @pytest.mark.parametrize("crs", ["EPSG:3035", "epsg:3857", MODIS, "ESRI:102003", "EPSG:25833", "OGC:CRS84"])
 @pytest.mark.parametrize("bbox", [(13.0, 45.0, 15.0, 46.0), (-1.2, 51.0, 0.3, 51.9), (20.0, 40.0, 20.01, 40.02)])
 def test_other_crs(crs: str, bbox: BBox) -> None:
+    """Whatever PROJ understands."""
     resolution = 0.001 if crs == "OGC:CRS84" else 500.0
     check(bbox, crs, grid(bbox, crs, resolution), SLACK / METRES_PER_DEGREE if crs == "OGC:CRS84" else SLACK)
 
 
 def test_degrees() -> None:
+    """A geographic CRS: the resolution is in degrees."""
     found = grid((13.0, 45.0, 15.0, 46.0), "EPSG:4326", 0.01)
     assert (found["width"], found["height"]) == (200, 100)
     assert bounds_of(found) == pytest.approx((13.0, 45.0, 15.0, 46.0), abs=1e-9)
 
 
 def test_feet() -> None:
+    """Units of the CRS are units of the grid."""
     # New York Long Island in US survey feet: the resolution is in feet too.
     bbox = (-74.0, 40.6, -73.8, 40.8)
     check(bbox, "EPSG:2263", grid(bbox, "EPSG:2263", 100.0), 1.0)
@@ -132,6 +136,7 @@ def test_feet() -> None:
 
 @pytest.mark.parametrize("version", ["WKT1_GDAL", "WKT2_2019"])
 def test_words_for_a_code(version: Any) -> None:  # noqa: ANN401
+    """WKT and PROJ strings of a zone give the grid of the zone."""
     bbox = (15.0, -33.5, 15.5, -33.0)
     wkt = pyproj.CRS.from_epsg(32733).to_wkt(version)
     expected = grid(bbox, "EPSG:32733", 60.0)
@@ -143,6 +148,7 @@ def test_words_for_a_code(version: Any) -> None:  # noqa: ANN401
 
 
 def test_sentinel_2_pixels_stay_on_their_lattice() -> None:
+    """G1: 40 modulo 60 in the south."""
     # Origins of real tiles: 24MVV (south), 33TWL (north).
     south, north = grid((-39.2, -3.2, -38.7, -2.9), None, 10.0), grid((15.0, 45.2, 15.4, 45.6), None, 10.0)
     assert (south["top"] - 9_700_000) % 10 == 0
@@ -151,6 +157,7 @@ def test_sentinel_2_pixels_stay_on_their_lattice() -> None:
 
 
 def test_over_the_antimeridian() -> None:
+    """G4: one grid, or a clear refusal."""
     bbox = (179.5, -17.0, -179.5, -16.5)
     for crs, resolution, width in (("EPSG:4326", 0.001, 1000), ("EPSG:3857", 100.0, 1114), ("EPSG:32760", 100.0, 1070)):
         found = grid(bbox, crs, resolution)
@@ -173,11 +180,13 @@ def test_over_the_antimeridian() -> None:
     ],
 )
 def test_clear_errors(bbox: BBox, crs: str, message: str) -> None:
+    """What cannot be done is said."""
     with pytest.raises(ValueError, match=message):
         grid(bbox, crs, 100.0)
 
 
 def test_around_a_pole() -> None:
+    """A polar CRS holds a whole polar cap."""
     found = grid((-180.0, 80.0, 180.0, 90.0), "EPSG:3995", 1000.0)
     assert abs(found["width"] - 2184) < 8
     assert found["width"] == found["height"]
@@ -186,6 +195,7 @@ def test_around_a_pole() -> None:
 @given(st.floats(-179, 179), st.floats(-80, 80), st.sampled_from(["EPSG:3035", "EPSG:3857", "EPSG:32733", MODIS]))
 @settings(max_examples=60, deadline=None)
 def test_points(lon: float, lat: float, crs: str) -> None:
+    """Single points by two copies of PROJ."""
     xs, ys = _bestpixel._project("EPSG:4326", crs, np.array([lon]), np.array([lat]))
     x, y = pyproj.Transformer.from_crs("EPSG:4326", crs, always_xy=True).transform(lon, lat)
     if math.isfinite(x) and abs(x) < 1e8:
@@ -208,10 +218,12 @@ print(abs(a[0] - c[0]) < 1e-3, abs(b[0] - d[0]) < 1e-3, bool({checks}))
 """
 
 
-def run(imports: str, checks: str = "abs(x - c[0]) < 1e-3", cwd: Path | None = None, **environment: str) -> list[str]:
+def run(
+    imports: str, checks: str = "abs(x - c[0]) < 1e-3", cwd: Path | None = None, extra: dict[str, str] | None = None
+) -> list[str]:
     """The lines of a fresh process."""
     kept = {name: value for name, value in os.environ.items() if name not in {"PROJ_DATA", "PROJ_LIB"}}
-    kept |= {"PYTHONPATH": os.pathsep.join(path for path in sys.path if path), **environment}
+    kept |= {"PYTHONPATH": os.pathsep.join(path for path in sys.path if path), **(extra or {})}
     script = SCRIPT.format(imports=imports, checks=checks)
     command = [sys.executable, "-W", "ignore", "-c", script]
     out = subprocess.run(command, env=kept, cwd=cwd, capture_output=True, check=True, text=True)  # noqa: S603
@@ -221,6 +233,7 @@ def run(imports: str, checks: str = "abs(x - c[0]) < 1e-3", cwd: Path | None = N
 
 @pytest.mark.parametrize("order", ["import bestpixel", "import pyproj, rasterio", "import rasterio, pyproj"])
 def test_whatever_is_imported_first(order: str) -> None:
+    """Three copies of PROJ in one process."""
     assert run(order)[:2] == expected_lines()
     assert run(order)[2] == "True True True"
 
@@ -231,22 +244,27 @@ def expected_lines() -> list[str]:
     return [first, _bestpixel._grid((13.0, 45.0, 15.0, 46.0), "EPSG:3035", 60.0)]
 
 
+# What rasterio and pyproj make of others' data is not our concern: they are loaded, but only our lines are looked at.
+ONLY_OURS = """
+import types
+import rasterio.warp, pyproj
+rasterio.warp.transform = lambda *_: ([0], [0])
+pyproj.Transformer.from_crs = lambda *_, **__: types.SimpleNamespace(transform=lambda *_: (0, 0))
+"""
+
+
 @pytest.mark.parametrize("variable", ["PROJ_DATA", "PROJ_LIB"])
 def test_the_data_of_another_installation(variable: str, tmp_path: Path) -> None:
+    """PROJ_DATA of conda and pyproj users: other versions' data, junk, nothing."""
     junk = tmp_path / "junk"
     junk.mkdir()
     (junk / "proj.db").write_bytes(b"this is no database" * 100)
     for folder in (pyproj.datadir.get_data_dir(), str(tmp_path / "not there"), str(junk)):
-        # What rasterio and pyproj make of such a folder is not our concern: only our lines are looked at.
-        lines = run(
-            "import contextlib, sys, types\nimport rasterio.warp, pyproj\nrasterio.warp.transform = lambda *_: ([0], [0])\n"
-            "pyproj.Transformer.from_crs = lambda *_, **__: types.SimpleNamespace(transform=lambda *_: (0, 0))",
-            "0",
-            **{variable: folder},
-        )
+        lines = run(ONLY_OURS, "0", extra={variable: folder})
         assert lines[:2] == expected_lines(), folder
 
 
 def test_a_database_in_the_working_directory_is_left_alone(tmp_path: Path) -> None:
+    """PROJ by itself would read it."""
     (tmp_path / "proj.db").write_bytes(b"this is no database" * 100)
-    assert run("import bestpixel", cwd=tmp_path)[:2] == expected_lines()
+    assert run(ONLY_OURS, "0", cwd=tmp_path)[:2] == expected_lines()

@@ -1,8 +1,8 @@
 """Arrays and grids in, the same pixels as GDAL's and as a plain numpy kernel's out: nothing is half a pixel off.
 
-GDAL's warper (exact positions, no widening of kernels) is the judge inside the source. Where its rules differ from ours,
-a plain numpy kernel over exact PROJ positions is: GDAL gives no value to a pixel whose position lies in the outer half
-pixel beyond the source, and none to one that lies in a missing sample, while rule V1 takes the neighbours there.
+GDAL's warper (exact positions, no widening of kernels) is the judge inside the source. Where its rules differ from
+ours, a plain numpy kernel over exact PROJ positions is: GDAL gives no value to a pixel whose position lies in the outer
+half pixel beyond the source, and none to one that lies in a missing sample, while rule V1 takes the neighbours there.
 """
 
 from __future__ import annotations
@@ -11,17 +11,16 @@ import os
 import subprocess
 import sys
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, cast
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import pytest
 from affine import Affine
+from bestpixel import _bestpixel
 from numpy.typing import NDArray
 from pyproj import Transformer
 from rasterio.enums import Resampling
 from rasterio.warp import reproject
-
-from bestpixel import _bestpixel
 
 if TYPE_CHECKING:
     from bestpixel._bestpixel import _Task
@@ -197,6 +196,7 @@ def interior(case: Case, source: NDArray[Any], margin: float = 0.0) -> NDArray[n
 @pytest.mark.parametrize("holes", [False, True])
 @pytest.mark.parametrize("name", SAME_CRS)
 def test_same_crs(name: str, holes: bool) -> None:  # noqa: FBT001
+    """V1 without a warp: every pixel by numpy, pixels inside the source by GDAL."""
     case = same_crs(name)
     source = noise(case.source_shape, holes=holes)
     ours = case.ours(source)
@@ -210,6 +210,7 @@ def test_same_crs(name: str, holes: bool) -> None:  # noqa: FBT001
 
 @pytest.mark.parametrize("name", OTHER_CRS)
 def test_other_crs(name: str) -> None:
+    """V1 and G3: smooth hills through a warp, by numpy and by GDAL."""
     case = OTHER_CRS[name]
     source = noise(case.source_shape, holes=False, smooth=True)
     ours = case.ours(source)
@@ -228,6 +229,7 @@ def test_other_crs(name: str) -> None:
 
 @pytest.mark.parametrize("name", OTHER_CRS)
 def test_nodata_islands_keep_their_shape_in_other_crs(name: str) -> None:
+    """V1 and G3: what is missing, and what surrounds it."""
     case = OTHER_CRS[name]
     source = noise(case.source_shape, holes=False, smooth=True)
     source[40:60, 50:90] = 0
@@ -241,6 +243,7 @@ def test_nodata_islands_keep_their_shape_in_other_crs(name: str) -> None:
 
 @pytest.mark.parametrize("name", [*SAME_CRS, *OTHER_CRS])
 def test_nearest(name: str) -> None:
+    """V2, with and without a warp."""
     case = OTHER_CRS.get(name) or same_crs(name)
     source = np.random.default_rng(2).integers(1, 250, case.source_shape).astype(np.uint8)
     ours = _bestpixel._nearest(source, 0, case.task)
@@ -255,6 +258,7 @@ def test_nearest(name: str) -> None:
 
 @pytest.mark.parametrize("name", [*SAME_CRS, "other zone", "sinusoidal"])
 def test_cubic(name: str) -> None:
+    """Cubic convolution away from missing samples and edges."""
     case = OTHER_CRS.get(name) or same_crs(name)
     source = noise(case.source_shape, holes=False, smooth=name in OTHER_CRS)
     source[70:80, 60:75] = 0
@@ -267,6 +271,7 @@ def test_cubic(name: str) -> None:
 @pytest.mark.parametrize("name", [n for n in SAME_CRS if n != "nothing in common"])
 @pytest.mark.parametrize("holes", [False, True])
 def test_average(name: str, holes: bool) -> None:  # noqa: FBT001
+    """The mean over the area of an output pixel that lies wholly in the source."""
     case = same_crs(name)
     source = noise(case.source_shape, holes=holes)
     col, row = case.positions()
@@ -279,6 +284,7 @@ def test_average(name: str, holes: bool) -> None:  # noqa: FBT001
 
 
 def test_average_in_another_zone() -> None:
+    """The same through a warp."""
     case = Case("EPSG:32634", (228_000.0, 5_002_700.0, 10.0), "EPSG:32633", (700_500.0, 5_000_000.0, 60.0), (700, 700))
     source = noise(case.source_shape, holes=False, smooth=True)
     inside = interior(case, source, 5.0)
@@ -288,6 +294,7 @@ def test_average_in_another_zone() -> None:
 
 @pytest.mark.parametrize(("dtype", "nodata"), [(np.uint8, 255), (np.int16, 32767), (np.int16, -9999), (np.uint16, 0)])
 def test_sample_types(dtype: type[np.generic], nodata: int) -> None:
+    """All types that reflectance is stored in, with the fills of their sources (V3)."""
     case = same_crs("down by 1.5")
     source = noise(case.source_shape, holes=True).astype(np.int64) % 250
     source = np.where(source == 0, nodata, source).astype(dtype)
@@ -295,11 +302,13 @@ def test_sample_types(dtype: type[np.generic], nodata: int) -> None:
 
 
 def test_negative_reflectance_is_clamped() -> None:
+    """Values below 1 become 1."""
     source = np.full((160, 150), -50, np.int16)
     assert (same_crs("same grid").ours(source, nodata=-9999) == 1).all()
 
 
 def test_a_checkerboard_stays_where_it_is() -> None:
+    """A shift of half a pixel would turn the board grey, one of a pixel would invert it."""
     source = (1000 + 4000 * (np.indices((160, 150)).sum(axis=0) % 2)).astype(np.uint16)
     assert np.array_equal(same_crs("same grid").ours(source), source[:90, :110])
     # Half a pixel away from all centres the board is grey all over, and so it is at odd multiples of its pixel.
@@ -309,6 +318,7 @@ def test_a_checkerboard_stays_where_it_is() -> None:
 
 
 def test_a_ramp_says_where_each_pixel_came_from() -> None:
+    """Values that are positions: none is off, and they are not off on average."""
     cols = np.tile(np.arange(150) * 100 + 1000, (160, 1)).astype(np.uint16)
     rows = np.tile(np.arange(160)[:, None] * 100 + 1000, (1, 150)).astype(np.uint16)
     for case in [*map(same_crs, SAME_CRS), *OTHER_CRS.values()]:
@@ -322,6 +332,7 @@ def test_a_ramp_says_where_each_pixel_came_from() -> None:
 
 
 def test_the_window_holds_what_is_read() -> None:
+    """Nothing outside the window changes a pixel."""
     for case in [*map(same_crs, SAME_CRS), *OTHER_CRS.values()]:
         source = noise(case.source_shape, holes=False)
         window = _bestpixel._window(case.task, case.source_shape)
@@ -348,6 +359,8 @@ sys.stdout.buffer.write(np.concatenate(values).tobytes())
 
 
 def test_every_level_gives_the_same_pixels() -> None:
+    """Each vector level in a process of its own."""
+
     def run(level: str) -> tuple[str, bytes]:
         environment = {**os.environ, "BESTPIXEL_SIMD": level, "PYTHONPATH": os.pathsep.join(sys.path)}
         out = subprocess.run([sys.executable, "-c", SCRIPT], env=environment, capture_output=True, check=True).stdout  # noqa: S603
@@ -358,4 +371,4 @@ def test_every_level_gives_the_same_pixels() -> None:
     for level in ("avx2", "avx512", "no such level", ""):
         found, same = run(level)
         assert same == pixels, f"{level} ({found}) gives other pixels"
-    assert cast("str", _bestpixel._simd()) in {"scalar", "avx2", "avx512"}
+    assert _bestpixel._simd() in {"scalar", "avx2", "avx512"}

@@ -1,4 +1,4 @@
-//! Every file of the corpus and every fixture of the fuzzer goes in; samples or a typed error come out, and soon.
+//! Every file of the corpus and every hostile fixture goes in; samples or a typed error come out, and soon.
 #![expect(clippy::expect_used, reason = "a test that cannot read its inputs is to fail")]
 
 use bestpixel::tiff::{Cog, CompressedTile, Error, Level, Samples, decode_bands, decode_tile_into};
@@ -83,7 +83,7 @@ fn no_file_of_the_corpus_breaks_the_reader() {
 
 #[test]
 fn what_once_broke_the_reader_does_so_no_more() {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/fixtures");
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/hostile");
     let (files, _) = read_folder(&folder);
     assert!(files > 0, "there are no fixtures in {}", folder.display());
 }
@@ -138,7 +138,7 @@ fn mutated_files_of_the_corpus_do_not_break_the_reader() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data/tiff-corpus");
     let number = |name: &str, default| std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(default);
     let mut paths = files_below(&folder);
-    paths.extend(files_below(&Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/fixtures")));
+    paths.extend(files_below(&Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/hostile")));
     paths.sort();
     let files: Vec<Vec<u8>> = paths.iter().map(|path| std::fs::read(path).expect("the file can be read")).collect();
     let files: Vec<Vec<u8>> = files.into_iter().filter(|file| (8..40_000).contains(&file.len())).collect();

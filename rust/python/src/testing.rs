@@ -2,7 +2,7 @@
 
 #![expect(clippy::needless_pass_by_value, reason = "PyO3 hands arguments over by value")]
 
-use bestpixel::raster::{Array, BBox, Crs, Grid, Projection, Transform};
+use bestpixel::raster::{Array, BBox, Crs, Grid, Projection, Tiling, Transform, Window};
 use bestpixel::resample::{Footprint, Level, Method, Patch, Points, Positions, Sample, Warp, nearest, resample};
 use numpy::{
     IntoPyArray, PyArray1, PyArray2, PyArrayMethods, PyReadonlyArray1, PyReadonlyArray2, PyUntypedArrayMethods,
@@ -65,15 +65,22 @@ pub(crate) struct Task {
 }
 
 impl Task {
-    /// The positions of all grid pixels, as the pipeline finds them.
-    fn positions(&self) -> PyResult<Positions> {
+    /// Hands over each chunk of the grid with the positions of its pixels, as the pipeline finds them.
+    fn chunks(&self, mut work: impl FnMut(&Window, &Positions)) -> PyResult<()> {
         let ([left, top, resolution], [width, height]) = (self.grid_origin, self.grid_shape);
         let grid = Grid { crs: Crs::parse(&self.grid_crs), left, top, resolution, width, height };
         let source = Transform(self.source_transform);
-        let projection = Projection::new(&grid.crs, &Crs::parse(&self.source_crs)).map_err(refuse)?;
         let (pixel_width, pixel_height) = source.pixel_size();
-        let warp = Warp::new(&grid, Some(&projection), 0.01 * pixel_width.min(pixel_height), 0);
-        Ok(warp.positions(&Points { col_off: 0, row_off: 0, width, height, step: 1 }, &source))
+        let tolerance = 0.01 * pixel_width.min(pixel_height);
+        let warp = Projection::with_kept(&grid.crs, &Crs::parse(&self.source_crs), |projection| {
+            Warp::new(&grid, Some(projection), tolerance, 0)
+        });
+        let warp = warp.map_err(refuse)?;
+        for chunk in grid.chunks() {
+            let Window { col_off, row_off, width, height } = chunk;
+            work(&chunk, &warp.positions(&Points { col_off, row_off, width, height, step: 1 }, &source));
+        }
+        Ok(())
     }
 }
 
@@ -122,13 +129,15 @@ fn reflectance<T: Sample>(
     task: &Task,
 ) -> PyResult<Vec<u16>> {
     py.detach(|| {
-        let positions = task.positions()?;
-        let width = positions.width();
-        let mut out = vec![0; width * positions.height()];
-        let wanted = vec![true; out.len()];
-        resample(method, &patch, &positions, nodata, &wanted, |row, col, values| {
-            out[row * width + col..][..values.len()].copy_from_slice(values);
-        });
+        let [width, height] = task.grid_shape;
+        let mut out = vec![0; width * height];
+        task.chunks(|chunk, positions| {
+            let wanted = vec![true; chunk.len()];
+            resample(method, &patch, positions, nodata, &wanted, |row, col, values| {
+                let first = (chunk.row_off + row) * width + chunk.col_off + col;
+                out[first..first + values.len()].copy_from_slice(values);
+            });
+        })?;
         Ok(out)
     })
 }
@@ -142,17 +151,29 @@ pub(crate) fn _nearest<'py>(
     task: Task,
 ) -> PyResult<Bound<'py, PyArray2<u8>>> {
     let patch = patch(&source)?;
-    let values = nearest(&patch, &task.positions()?, missing).into_vec();
-    values.into_pyarray(py).reshape([task.grid_shape[1], task.grid_shape[0]])
+    let [width, height] = task.grid_shape;
+    let mut out = vec![0; width * height];
+    task.chunks(|chunk, positions| {
+        let values = nearest(&patch, positions, missing);
+        for row in 0..chunk.height {
+            out[(chunk.row_off + row) * width + chunk.col_off..][..chunk.width].copy_from_slice(values.row(row));
+        }
+    })?;
+    out.into_pyarray(py).reshape([height, width])
 }
 
 /// The source window that bilinear resampling of the whole grid reads: column and row offset, width, height.
 #[pyfunction]
 pub(crate) fn _window(task: Task, source_shape: [usize; 2]) -> PyResult<Option<[usize; 4]>> {
-    let positions = task.positions()?;
     let [height, width] = source_shape;
-    let tiling = bestpixel::raster::Tiling { width, height, tile_width: 512, tile_height: 512 };
-    let wanted = vec![true; positions.width() * positions.height()];
-    let window = Footprint::Bilinear.window(&positions, &wanted, &tiling);
+    let tiling = Tiling { width, height, tile_width: 512, tile_height: 512 };
+    let mut window: Option<Window> = None;
+    task.chunks(|chunk, positions| {
+        let more = Footprint::Bilinear.window(positions, &vec![true; chunk.len()], &tiling);
+        window = match (window, more) {
+            (Some(window), Some(more)) => Some(window.union(&more)),
+            (window, more) => window.or(more),
+        };
+    })?;
     Ok(window.map(|window| [window.col_off, window.row_off, window.width, window.height]))
 }

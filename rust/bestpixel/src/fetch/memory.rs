@@ -1,4 +1,4 @@
-//! Byte ranges of a buffer, for tests and fuzzing.
+//! Byte ranges of a buffer: for tests.
 
 use super::{ByteSource, Meter, Result};
 use bytes::Bytes;

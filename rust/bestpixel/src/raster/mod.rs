@@ -6,7 +6,7 @@ mod array;
 mod crs;
 mod error;
 mod grid;
-#[cfg_attr(not(feature = "proj"), path = "no_projection.rs")]
+mod no_files;
 mod projection;
 mod tiling;
 mod transform;

@@ -1,12 +1,13 @@
 //! A pair of CRSs goes in, a transformer of points comes out: PROJ behind one small safe interface.
 //!
-//! Each [`Projection`] owns its PROJ context, so nothing is shared between threads. The context's search path is a place
-//! that cannot exist: PROJ looks on disk before it uses the database that is built into it, and a `PROJ_DATA` of another
-//! installation (conda, pyproj) would break every lookup. The crate `proj` can only append to that path, hence the own
-//! wrapper.
+//! Each [`Projection`] owns its PROJ context, so nothing is shared between threads. To a context the disk is empty: PROJ
+//! looks there (`PROJ_DATA`, a user folder, the working directory) before it uses the database that is built into it, and
+//! the one of another installation (conda, pyproj) would break every lookup. The crate `proj` cannot do this, hence the
+//! own wrapper.
 
 #![expect(unsafe_code, reason = "PROJ is a C library; every call into it is in this file")]
 
+use super::no_files::NO_FILES;
 use super::{Crs, Error, Result};
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -27,8 +28,10 @@ impl Context {
         #[expect(clippy::expect_used, reason = "PROJ returns null here only when memory is exhausted")]
         let context = NonNull::new(context).expect("PROJ made no context: out of memory");
         let paths = [NOWHERE.as_ptr()];
-        // SAFETY: the context is live; `paths` holds one NUL-terminated string, which PROJ copies.
+        // SAFETY: the context is live; `paths` holds one NUL-terminated string, which PROJ copies, as it does the table
+        // of functions, none of which touches what it is given.
         unsafe {
+            proj_sys::proj_context_set_fileapi(context.as_ptr(), &raw const NO_FILES, ptr::null_mut());
             proj_sys::proj_context_set_search_paths(context.as_ptr(), 1, paths.as_ptr());
             proj_sys::proj_log_level(context.as_ptr(), proj_sys::PJ_LOG_LEVEL_PJ_LOG_NONE);
         }

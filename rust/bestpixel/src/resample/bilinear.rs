@@ -42,7 +42,12 @@ pub fn bilinear_at<T: Sample>(
     let Some(cols) = hull(wanted, positions.width()) else { return };
     let mut values = vec![NODATA; cols.len()];
     let mut put_row = |row: usize, values: &[u16]| {
-        for span in spans(&wanted[row * positions.width()..][cols.clone()]) {
+        let wanted = &wanted[row * positions.width()..][cols.clone()];
+        // Mostly a row is wanted as a whole; to see that costs less than to look for its spans.
+        if wanted.iter().fold(true, |all, &wanted| all & wanted) {
+            return put(row, cols.start, values);
+        }
+        for span in spans(wanted) {
             put(row, cols.start + span.start, &values[span]);
         }
     };

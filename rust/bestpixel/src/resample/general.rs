@@ -69,21 +69,24 @@ impl<T: Sample> Kernel for Block<'_, T> {
         let cols = Axis::new(self.xs, self.patch.col_off, array.width());
         let rows = Axis::new(self.ys, self.patch.row_off, array.height());
         let (values, width, n) = (array.values(), array.width(), self.out.len().min(BLOCK));
-        let mut samples = [[0.0f32; 4]; BLOCK];
-        for (i, sample) in samples.iter_mut().enumerate().take(n) {
+        let mut samples = [[0.0f32; BLOCK]; 4];
+        for i in 0..n {
             let (upper, lower) = (rows.places[0][i] as usize * width, rows.places[1][i] as usize * width);
             let (left, right) = (cols.places[0][i] as usize, cols.places[1][i] as usize);
-            let at = [upper + left, upper + right, lower + left, lower + right];
-            *sample = at.map(|at| values[at].to_f32());
+            for (samples, at) in samples.iter_mut().zip([upper + left, upper + right, lower + left, lower + right]) {
+                samples[i] = values[at].to_f32();
+            }
         }
+        let [upper_left, upper_right, lower_left, lower_right] = samples;
         let nodata = self.nodata.to_f32();
-        for (i, (out, [a, b, c, d])) in self.out.iter_mut().zip(samples).enumerate() {
+        for (i, out) in self.out.iter_mut().enumerate().take(n) {
             let along = |a: f32, b: f32| {
                 let wa = if a == nodata { 0.0 } else { cols.weights[0][i] };
                 let wb = if b == nodata { 0.0 } else { cols.weights[1][i] };
                 (wa * a + wb * b, wa + wb)
             };
-            let ((upper, upper_weight), (lower, lower_weight)) = (along(a, b), along(c, d));
+            let ((upper, upper_weight), (lower, lower_weight)) =
+                (along(upper_left[i], upper_right[i]), along(lower_left[i], lower_right[i]));
             let (u0, u1) = (rows.weights[0][i], rows.weights[1][i]);
             *out = finish(u0 * upper + u1 * lower, u0 * upper_weight + u1 * lower_weight);
         }

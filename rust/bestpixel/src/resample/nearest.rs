@@ -32,6 +32,8 @@ fn separable<T: Copy>(patch: &Patch<T>, cols: &[f64], rows: &[f64], missing: T) 
     for (row, &y) in rows.iter().enumerate() {
         let source_row = place(y, patch.row_off, patch.array.height());
         if source_row == OUTSIDE {
+            // The row above the next one is a missing one: not to be copied.
+            last = None;
             continue;
         }
         if last == Some(source_row) {
