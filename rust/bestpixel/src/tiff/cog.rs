@@ -5,11 +5,10 @@ use super::error::Tolerate;
 use super::ifd::{Ifd, read_chain};
 use super::level::{Level, read_level};
 use super::limits::{self, check};
-use super::memory::MemorySource;
 use super::metadata::{Scaling, read_scalings};
 use super::tags::tag;
 use super::{Error, Result, geokeys};
-use crate::fetch::ByteSource;
+use crate::fetch::{ByteSource, MemorySource};
 use crate::raster::{Crs, Transform};
 use bytes::Bytes;
 use std::sync::Arc;
@@ -66,7 +65,7 @@ impl Cog {
     pub fn from_bytes(bytes: Bytes) -> Result<Self> {
         let mut header = HeaderBytes::default();
         header.add(&(0..u64::MAX), bytes.clone());
-        Ok(parse(&header)?.with(Arc::new(MemorySource(bytes))))
+        Ok(parse(&header)?.with(Arc::new(MemorySource::new("memory", bytes))))
     }
 
     /// The coarsest level whose pixel is not larger than `pixel_size` (in units of the file's CRS; rule L1), else the

@@ -15,7 +15,6 @@ mod image;
 mod layout;
 mod level;
 mod limits;
-mod memory;
 mod metadata;
 mod predictor;
 mod prefix_sum;
