@@ -6,11 +6,12 @@ a slip in the package's own table must not pass.
 
 from __future__ import annotations
 
-import importlib
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import bestpixel as bp
 import layouts
 import numpy as np
 import oracle
@@ -18,10 +19,10 @@ import pytest
 import rasterio
 from conftest import Outcome, from_result
 from layouts import SINUSOIDAL, Scene, box_of
+from test_failures import damage_tile
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
-    from pathlib import Path
 
     from numpy.typing import NDArray
 
@@ -190,9 +191,12 @@ def expected(shown: list[Shown], grid: oracle.Grid, bands: list[str]) -> tuple[N
 
 def build(shown: list[Shown], **options: Any) -> tuple[Outcome, dict[str, Any]]:  # noqa: ANN401
     """The package's composite, in which all scenes compete everywhere, and its result as it is."""
-    bestpixel = importlib.import_module("bestpixel")
-    rows = {"endpoint": shown[0].rule.endpoint, "catalog": [scene.item for scene in shown], "on_error": "raise"}
-    out = bestpixel.build_composite(**{**rows, "top_k": 99, "scout_factor": 1, **options})
+    rows: dict[str, Any] = {
+        "endpoint": shown[0].rule.endpoint,
+        "catalog": [scene.item for scene in shown],
+        "on_error": "raise",
+    }
+    out = bp.build_composite(**{**rows, "top_k": 99, "scout_factor": 1, **options})
     return from_result(out), dict(out)
 
 
@@ -382,6 +386,41 @@ def test_i3_nominal_day(tmp_path: Path) -> None:
     assert got.selected == {july.item["id"]}
     assert july.item["properties"]["datetime"].startswith("2024-08")
     assert out["sources"][0]["datetime"].startswith("2024-07-31")
+
+
+@pytest.mark.parametrize("asset", [0, 1])
+def test_mcd43a4_a_damaged_tile_of_one_quality_layer(tmp_path: Path, asset: int) -> None:
+    """Where a tile of any layer cannot be read the scene shows nothing, as if that tile were fill."""
+    shown = [modis(tmp_path, 190 + i, i) for i in range(2)]
+    bands = ["red", "swir16"]
+    key = shown[1].rule.layers(bands)[asset]
+    path = Path(shown[1].item["assets"][key]["href"])
+    rows = {"bbox": inner_box(shown[0], SINUSOIDAL, MODIS_PIXEL, MODIS_ORIGIN), "datetime": "2024-07", "bands": bands}
+    with rasterio.open(path) as dataset:
+        profile, values = dataset.profile, dataset.read(1)
+    # Noise: a tile of it is longer than what the damage overwrites.
+    noisy = np.where(np.random.default_rng(5).random(SHAPE) < 0.2, 1 - values.clip(0, 1), values)
+    filled = noisy.copy()
+    filled[32:64, 32:64] = 255
+    tiles = {"driver": "GTiff", "tiled": True, "blockxsize": 32, "blockysize": 32, "compress": "deflate"}
+
+    def compose(values: NDArray[Any], **options: Any) -> tuple[Outcome, dict[str, Any]]:  # noqa: ANN401
+        with rasterio.open(path, "w", **{**profile, **tiles}) as dataset:
+            dataset.write(values, 1)
+        if options:
+            damage_tile(path, 4)
+        return build(shown, **rows, resolution=MODIS_PIXEL, **options)
+
+    whole, _ = compose(noisy)
+    fill, _ = compose(filled)
+    with pytest.warns(bp.SkippedWarning, match=key):
+        damaged, out = compose(noisy, on_error="skip")
+    assert (whole.winner != fill.winner).sum() > 100
+    np.testing.assert_array_equal(damaged.winner, fill.winner)
+    np.testing.assert_array_equal(damaged.quality, fill.quality)
+    for band in bands:
+        np.testing.assert_array_equal(damaged.bands[band], fill.bands[band])
+    assert [(skip["item"], skip["href"]) for skip in out["skipped"]] == [(shown[1].item["id"], str(path))]
 
 
 def test_mcd43a4_overviews_without_a_named_fill_are_not_read(tmp_path: Path) -> None:

@@ -1,9 +1,12 @@
 //! HTTP sources against a server that misbehaves on demand: what arrives, with how many requests, and what is said.
 
-use super::{ByteSource, Error, Fault, Fetcher, Options, conformance};
+use super::{ByteSource, Error, Fault, Fetcher, Options, Signer, conformance};
 use bestpixel_origin::{Behaviour, Kind, Origin, Rule};
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
 use std::io::{Read, Write};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 /// A served file and a fetcher with little patience.
@@ -245,4 +248,71 @@ async fn a_throttled_host_gets_fewer_requests_at_once() {
     // 0.3 to the fifth power is one in four hundred.
     assert!(failed <= 4, "{failed}");
     assert!(scene.origin.stats().connections <= 192);
+}
+
+/// Signs by a number, which a refusal makes larger.
+#[derive(Debug, Default)]
+struct Numbers {
+    now: AtomicU32,
+    refusals: AtomicU32,
+}
+
+impl Signer for Numbers {
+    fn sign<'a>(&'a self, url: &'a url::Url) -> BoxFuture<'a, Result<url::Url, Fault>> {
+        let mut signed = url.clone();
+        signed.set_query(Some(&format!("sig={}", self.now.load(Ordering::SeqCst))));
+        async move {
+            let is_at_end = signed.query() == Some("sig=3");
+            let reason = "there are no more numbers".to_owned();
+            if is_at_end { Err(Fault::Signature { reason }) } else { Ok(signed) }
+        }
+        .boxed()
+    }
+
+    fn refused<'a>(&'a self, _: &'a url::Url) -> BoxFuture<'a, bool> {
+        self.refusals.fetch_add(1, Ordering::SeqCst);
+        self.now.fetch_add(1, Ordering::SeqCst);
+        async { true }.boxed()
+    }
+}
+
+fn signed(scene: &Scene) -> (Arc<Numbers>, Arc<dyn ByteSource>) {
+    let numbers = Arc::new(Numbers::default());
+    let fetcher = Fetcher::new(options()).with_signer(Some(numbers.clone()));
+    let source = fetcher.open(&scene.origin.url("a.tif")).unwrap();
+    (numbers, source)
+}
+
+#[tokio::test]
+async fn what_is_signed_is_served() {
+    let scene = scene(Behaviour::with(Rule::always(Kind::Unsigned))).await;
+    let (numbers, source) = signed(&scene);
+    conformance::check(&*source, &scene.content, || scene.requests()).await;
+    assert_eq!(numbers.refusals.load(Ordering::SeqCst), 0);
+}
+
+#[tokio::test]
+async fn a_refused_signature_is_renewed_once() {
+    let once = scene(Behaviour::with(Rule::first(Kind::Expired, 1))).await;
+    let (numbers, source) = signed(&once);
+    assert_eq!(source.read(0..10).await.unwrap(), once.content[..10]);
+    assert_eq!((once.requests(), numbers.refusals.load(Ordering::SeqCst)), (2, 1));
+
+    let always = scene(Behaviour::with(Rule::always(Kind::Expired))).await;
+    let (numbers, source) = signed(&always);
+    let error = source.read(0..10).await.unwrap_err();
+    assert!(!error.to_string().contains("sig="), "{error}");
+    let (attempts, refused) = fault(error);
+    assert!(matches!(refused, Fault::Status { status: 403, .. }), "{refused:?}");
+    assert_eq!((attempts, always.requests(), numbers.refusals.load(Ordering::SeqCst)), (1, 2, 1));
+}
+
+#[tokio::test]
+async fn without_a_signature_nothing_is_asked() {
+    let scene = scene(Behaviour::default()).await;
+    let (numbers, source) = signed(&scene);
+    numbers.now.store(3, Ordering::SeqCst);
+    let (attempts, missing) = fault(source.read(0..10).await.unwrap_err());
+    assert_eq!(missing.to_string(), "no signature can be had: there are no more numbers");
+    assert_eq!((attempts, scene.requests()), (1, 0));
 }
