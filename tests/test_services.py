@@ -105,6 +105,19 @@ def test_the_search_that_is_sent(standin: Standin, tmp_path: Path) -> None:
     }
 
 
+def test_months_share_a_token(standin: Standin, tmp_path: Path) -> None:
+    """One search for each month, one token for all their files."""
+    pc_items(tmp_path, standin, 2)
+    later = scene(tmp_path, "pc", "later", "2024-08-01", 1500)
+    standin.items += served([later], tmp_path, ACCOUNT)
+    asked: dict[str, Any] = {"endpoint": "pc", "catalog": f"{standin.root}/v1", "resolution": 30.0, "bands": ["red"]}
+    july, august = bp.build_monthly_composites(BOX, 2024, (7, 8), **asked)
+    assert (july["bands"]["red"] == 1001).all()
+    assert (august["bands"]["red"] == 1500).all()
+    assert {search.body["datetime"][:7] for search in standin.searches if search.body} == {"2024-07", "2024-08"}
+    assert len(standin.sas) == 1
+
+
 def test_tokens_that_run_out_are_renewed(standin: Standin, tmp_path: Path) -> None:
     """A token of two seconds serves one call; the next one, later, gets another. Nothing is refused on the way."""
     pc_items(tmp_path, standin, 2)
