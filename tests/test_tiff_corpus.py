@@ -116,7 +116,8 @@ DAMAGED_TILES = {
     "HLS.L30.T19LBJ.2020239T144556.v2.0.B01.tif": 178,
     "HLS.S30.T35VLJ.2021168T100559.v2.0.B01.tif": 3,
 }
-"""Real files with one tile each that cannot be inflated: its index."""
+"""Real files with one tile each that cannot be inflated: its index. GDAL refuses the first as we do; in the second only
+the checksum is wrong, which GDAL does not look at: it hands out noise."""
 
 
 @pytest.mark.parametrize("name", DAMAGED_TILES)
@@ -135,5 +136,3 @@ def test_a_damaged_tile_is_named_and_alone(shared_data: Path, name: str) -> None
         for tile in others:
             window = windows[tile]
             assert np.array_equal(ours[window.toslices()], dataset.read(1, window=window)), f"tile {tile}"
-        with pytest.raises(rasterio.errors.RasterioIOError):
-            dataset.read(1, window=windows[damaged])
