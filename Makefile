@@ -33,15 +33,16 @@ export PYO3_PYTHON := $(BIN)/python
 SPX_BUILD := $(CARGO_TARGET_DIR)/release/spx-build
 CARGO := cargo
 LOCKED := --locked
-RUST_SOURCES := Cargo.toml Cargo.lock $(shell find rust benches -name '*.rs' -o -name Cargo.toml)
+RUST_SOURCES := Cargo.toml Cargo.lock $(shell find rust benches fuzz -name '*.rs' -o -name Cargo.toml)
 
-.PHONY: demo test lint bench clean help system spx-build fmt imports clippy test-rust doc ruff mypy stubtest pytest
+.PHONY: demo test lint bench fuzz clean help system spx-build fmt imports clippy test-rust doc ruff mypy stubtest pytest
 
 help:
 	@echo "make demo    a cloud-free composite of a sample catalogue: demo/composite"
 	@echo "make test    formatting, lints, types, documentation and all tests"
 	@echo "make lint    the same without the tests"
 	@echo "make bench   micro-benchmarks"
+	@echo "make fuzz    the TIFF reader under inputs that coverage leads, FUZZ_SECONDS for each target"
 	@echo "make clean   remove what the others made in this clone"
 
 # ---- demo
@@ -98,6 +99,10 @@ stubtest:
 pytest:
 	$(CARGO) build $(LOCKED) -p bestpixel-origin --bin origin
 	$(BIN)/python -m pytest
+
+FUZZ_SECONDS ?= 10
+fuzz: system
+	tools/fuzz.sh $(FUZZ_SECONDS)
 
 bench: system
 	$(CARGO) bench -p benches $(LOCKED)

@@ -9,7 +9,7 @@ use libfuzzer_sys::fuzz_target;
 #[derive(Arbitrary, Debug)]
 struct Keys {
     /// Keys with their place, count and value; the header of the directory is made from them where `is_counted`.
-    keys: Vec<[u16; 4]>,
+    entries: Vec<[u16; 4]>,
     is_counted: bool,
     doubles: Vec<f64>,
     text: Vec<u8>,
@@ -22,9 +22,9 @@ struct Keys {
 
 fuzz_target!(|keys: Keys| {
     let doubles = |tag, values: &[f64]| (tag, 12, values.iter().flat_map(|v| v.to_le_bytes()).collect::<Vec<u8>>());
-    let header = if keys.is_counted { vec![[1, 1, 0, keys.keys.len() as u16]] } else { Vec::new() };
-    let directory = header.iter().chain(&keys.keys).flatten().flat_map(|v| v.to_le_bytes()).collect();
-    let mut entries = vec![
+    let header = if keys.is_counted { vec![[1, 1, 0, keys.entries.len() as u16]] } else { Vec::new() };
+    let directory = header.iter().chain(&keys.entries).flatten().flat_map(|v| v.to_le_bytes()).collect();
+    let mut tags = vec![
         short(256, 16),
         short(257, 16),
         short(258, 8),
@@ -38,8 +38,8 @@ fuzz_target!(|keys: Keys| {
         (42113, 2, keys.nodata),
         (42112, 2, keys.metadata),
     ];
-    entries.extend(keys.matrix.map(|matrix| doubles(34264, &matrix)));
-    if let Ok(cog) = Cog::from_bytes(tiff(&entries, &[7; 256])) {
+    tags.extend(keys.matrix.map(|matrix| doubles(34264, &matrix)));
+    if let Ok(cog) = Cog::from_bytes(tiff(&tags, &[7; 256])) {
         assert!(cog.level_for(f64::MAX) < cog.levels.len());
         assert!(cog.scaling(0).scale.is_finite());
         let _ = format!("{:?} {:?}", cog.crs, cog.nodata);

@@ -71,7 +71,8 @@ impl Axis {
     #[inline(always)]
     fn is_inside(&self, n: usize) -> bool {
         let [first, second] = &self.places;
-        first[..n].iter().zip(&second[..n]).fold(true, |all, (&first, &second)| all & (second == first + 1))
+        let outside = first[..n].iter().zip(&second[..n]).filter(|(first, second)| **second != **first + 1);
+        outside.count() == 0
     }
 }
 
@@ -82,8 +83,8 @@ type Samples<T> = [[T; BLOCK]; 4];
 #[inline(always)]
 fn squares<T: Sample>(values: &[T], width: usize, cols: &Axis, rows: &Axis, n: usize) -> Samples<T> {
     let mut places = [0; BLOCK];
-    for i in 0..n {
-        places[i] = rows.places[0][i] * width as u32 + cols.places[0][i];
+    for (place, (row, col)) in places.iter_mut().zip(rows.places[0].iter().zip(&cols.places[0])) {
+        *place = row.wrapping_mul(width as u32).wrapping_add(*col);
     }
     let mut samples = [[T::default(); BLOCK]; 4];
     for i in 0..n {
@@ -120,7 +121,7 @@ impl<T: Sample> Kernel for Block<'_, T> {
         let rows = Axis::new(self.ys, self.patch.row_off, array.height());
         let (values, width, n) = (array.values(), array.width(), self.out.len().min(BLOCK));
         // Places are counted in 32 bits.
-        let is_small = values.len() <= u32::MAX as usize;
+        let is_small = u32::try_from(values.len()).is_ok();
         let samples = if is_small && cols.is_inside(n) && rows.is_inside(n) {
             squares(values, width, &cols, &rows, n)
         } else {

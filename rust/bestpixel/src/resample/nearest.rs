@@ -63,7 +63,7 @@ fn general<T: Copy>(patch: &Patch<T>, width: usize, cols: &[f64], rows: &[f64], 
     let mut values = Vec::with_capacity(cols.len());
     let mut places = [0; BLOCK];
     for (xs, ys) in cols.chunks(BLOCK).zip(rows.chunks(BLOCK)) {
-        VectorLevel::best().run(Places { patch: &patch.window(), xs, ys, places: &mut places });
+        VectorLevel::best().run(Places { patch: &patch.window(), xs, ys, out: &mut places });
         values.extend(places[..xs.len()].iter().map(|&place| source.get(place).copied().unwrap_or(missing)));
     }
     Array::from_vec(width, values.len().checked_div(width).unwrap_or(0), values)
@@ -77,7 +77,7 @@ struct Places<'a> {
     patch: &'a Window,
     xs: &'a [f64],
     ys: &'a [f64],
-    places: &'a mut [usize; BLOCK],
+    out: &'a mut [usize; BLOCK],
 }
 
 impl Kernel for Places<'_> {
@@ -86,10 +86,10 @@ impl Kernel for Places<'_> {
     #[inline(always)]
     fn run(self) {
         let Window { col_off, row_off, width, height } = *self.patch;
-        for ((to, &x), &y) in self.places.iter_mut().zip(self.xs).zip(self.ys) {
+        for ((to, &x), &y) in self.out.iter_mut().zip(self.xs).zip(self.ys) {
             // Comparisons are false for what is no number.
             let (col, row) = (x - col_off as f64, y - row_off as f64);
-            let is_inside = (col >= 0.0) & (col < width as f64) & (row >= 0.0) & (row < height as f64);
+            let is_inside = (0.0..width as f64).contains(&col) && (0.0..height as f64).contains(&row);
             let [row, col] = [row, col].map(|position| integer(floor(position)) as usize);
             let place = row.wrapping_mul(width).wrapping_add(col);
             *to = if is_inside { place } else { OUTSIDE };
