@@ -13,7 +13,7 @@ fn real(path: &str) -> Vec<Item> {
         eprintln!("skipped: real data are not here");
         return Vec::new();
     }
-    read_items(&data.join("stac").join(path)).unwrap()
+    read_items(&data.join("stac").join(path)).unwrap().items
 }
 
 fn scene(item: &Item, name: &str, bands: &[&str]) -> Result<Scene, Unusable> {
