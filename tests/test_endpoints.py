@@ -307,6 +307,43 @@ def test_sentinel_2(tmp_path: Path, layout: str, factor: float) -> None:
     assert {s["id"]: s["offset_applied"] for s in out["sources"]} == {s.item["id"]: s.offset for s in shown}
 
 
+FORMS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
+    "1.0, projection 1": (
+        {"stac_version": "1.0.0"},
+        {"proj:epsg": 32719, "proj:transform": [60, 0, 1, 0, -60, 2, 0, 0, 1], "proj:shape": [1, 1]},
+    ),
+    "1.1, projection 2": (
+        {"stac_version": "1.1.0"},
+        {"proj:code": "EPSG:None", "proj:transform": [60, 0, 1, 0, -60, 2]},
+    ),
+    "null": ({"links": None, "geometry": None, "unknown": [{"a": None}]}, {"proj:epsg": None, "proj:code": None}),
+}
+
+
+@pytest.mark.parametrize("level", ["item", "asset"])
+@pytest.mark.parametrize("form", FORMS)
+def test_g2_items_of_every_form(tmp_path: Path, form: str, level: str) -> None:
+    """G2: what an item says of projection, at whatever level, is a hint at most, also where it is wrong."""
+    told = sentinel_properties("pc", "05.11")
+    bands = ["nir"]
+    shown = [
+        write(
+            tmp_path, "pc", f"s{i}", i, f"2024-07-1{i}T10:00:00Z", offset=1000, properties=told, bands=bands,
+        )
+        for i in (0, 1)
+    ]  # fmt: skip
+    members, projection = FORMS[form]
+    for item in (scene.item for scene in shown):
+        item.update(members)
+        assets = [{**asset, "bands": [{"name": "x"}], "eo:bands": None} for asset in item["assets"].values()]
+        for place in [item["properties"]] if level == "item" else assets:
+            place.update(projection)
+        item["assets"] = dict(zip(item["assets"], assets))
+    bbox = inner_box(shown[0], "EPSG:32633", HLS_NORTH)
+    got, _ = build(shown, bbox=bbox, datetime="2024-07", resolution=16.0, bands=bands)
+    check(got, expected(shown, oracle.make_grid(bbox, 16.0, "native"), bands))
+
+
 CONTRADICTIONS = {
     "out, new": (True, "05.09", 200, 0),
     "out, old": (True, "02.14", 200, 0),

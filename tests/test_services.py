@@ -14,8 +14,9 @@ import bestpixel as bp
 import layouts
 import numpy as np
 import pytest
-from layouts import box_of
+from layouts import SINUSOIDAL, box_of
 from stac_server import Dialect, Item, Standin
+from test_endpoints import HLS_NORTH, MODIS_ORIGIN, NAMES, TOLD, inner_box, modis, write
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -91,6 +92,44 @@ def test_planetary_computer_from_search_to_pixels(standin: Standin, tmp_path: Pa
     assert "sig=" not in told
     out.save(tmp_path / "saved")
     assert "secret" not in (tmp_path / "saved" / "composite.json").read_text()
+
+
+@pytest.mark.parametrize("name", ["pc", "earth-search", "earth-search-c1", "hls", "mcd43a4", "landsat"])
+def test_every_endpoint_from_its_service(standin: Standin, tmp_path: Path, name: str) -> None:
+    """What comes through search, tokens and blobs is what the same files give where they lie."""
+    when = [f"2024-07-1{i}T10:00:00Z" for i in range(3)]
+    if name == "mcd43a4":
+        shown = [modis(tmp_path, 193 + i, i) for i in range(3)]
+    else:
+        kinds = {"hls": ["hls-l30", "hls-s30", "hls-l30"]}.get(name, [name] * 3)
+        shown = [
+            write(tmp_path, kind, NAMES.get(kind, "s{}").format(i), i, when[i], properties=TOLD.get(kind, {}))
+            for i, kind in enumerate(kinds)
+        ]
+    is_signed = not name.startswith("earth-search")
+    standin.dialect = "planetary-computer" if is_signed else "element84"
+    items = [scene.item for scene in shown]
+    for item in items:
+        item["properties"].setdefault("eo:cloud_cover", 10)
+    standin.items = served(items, tmp_path, ACCOUNT if is_signed else f"{standin.root}/files")
+    bbox = (
+        inner_box(shown[0], SINUSOIDAL, MODIS_ORIGIN)
+        if name == "mcd43a4"
+        else inner_box(shown[0], "EPSG:32633", HLS_NORTH)
+    )
+    asked: dict[str, Any] = {"bbox": bbox, "datetime": "2024-07", "resolution": 500.0 if name == "mcd43a4" else 30.0}
+    asked |= {"bands": ["red", "nir"], "endpoint": name, "on_error": "raise"}
+    got = bp.build_composite(catalog=f"{standin.root}/v1", **asked)
+    want = bp.build_composite(catalog=items, **asked)
+    assert got["source_ids"] == want["source_ids"]
+    assert len(got["source_ids"]) == 3
+    for key in ("quality", "observation_count", "selected_observation"):
+        np.testing.assert_array_equal(got[key], want[key])
+    for band in ("red", "nir"):
+        np.testing.assert_array_equal(got["bands"][band], want["bands"][band])
+    collections = {item["collection"] for item in items}
+    assert all(set(search.body["collections"]) == collections for search in standin.searches)
+    assert len(standin.sas) == is_signed
 
 
 def test_the_search_that_is_sent(standin: Standin, tmp_path: Path) -> None:
