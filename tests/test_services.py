@@ -215,25 +215,30 @@ def test_a_run_that_outlives_its_tokens_loses_nothing(standin: Standin, tmp_path
     pc_items(tmp_path, standin, 4)
     standin.token_life_s, standin.delay_s = 2.0, 0.25
     out = bp.build_composite(endpoint="pc", catalog=f"{standin.root}/v1", concurrency=1, on_error="raise", **ASK)
+    ended = time.time()
     assert (out["bands"]["red"] == 1003).all()
     assert out["skipped"] == []
     assert len(out["source_ids"]) == 3
     assert {entry.status for entry in standin.blobs} == {206}
-    assert 3 <= len(standin.sas) <= 1 + out["timings"]["total"]
-    used = [urlsplit(entry.target).query for entry in standin.blobs]
-    assert standin.tokens[used[0]] - standin.token_life_s + 2.0 < standin.tokens[used[-1]] - standin.token_life_s
+    assert standin.tokens[urlsplit(standin.blobs[0].target).query] < ended
+    # A token is renewed at half its life.
+    assert 2 <= len(standin.sas) <= 1 + out["timings"]["total"]
 
 
 def test_a_token_that_runs_out_on_the_way_is_replaced(standin: Standin, tmp_path: Path) -> None:
     """What is still signed with a token after its end is refused with 403 and asked for again with a new one."""
     pc_items(tmp_path, standin, 4)
-    served = len(standin.blobs)
-    threading.Timer(0.6, lambda: standin.revoked.update(standin.tokens)).start()
-    standin.delay_s = 0.25
+    standin.delay_s = 0.1
+
+    def revoke() -> None:
+        while len(standin.blobs) < 4:
+            time.sleep(0.01)
+        standin.revoked.update(standin.tokens)
+
+    threading.Thread(target=revoke, daemon=True).start()
     out = bp.build_composite(endpoint="pc", catalog=f"{standin.root}/v1", concurrency=2, on_error="raise", **ASK)
     assert (out["bands"]["red"] == 1003).all()
-    refused = [entry.status for entry in standin.blobs[served:]].count(403)
-    assert 1 <= refused <= 2
+    assert 1 <= [entry.status for entry in standin.blobs].count(403) <= 2
     assert len(standin.sas) == 2
 
 

@@ -3,6 +3,7 @@
 //! The one place where pixels of reflectance are read before the plan: some tiles of an overview. Its samples are means,
 //! so they carry the offset where the full image does.
 
+use super::layers::FileResult;
 use super::scout::{Failure, open_files};
 use super::stream::{Io, Job};
 use super::tiles::{Fetched, LevelRef, Warps};
@@ -10,6 +11,7 @@ use super::{Result, Stage};
 use crate::fetch::Fetcher;
 use crate::source::{Scene, is_taken_out};
 use crate::tiff::{Cog, Level};
+use std::sync::Arc;
 
 /// The finest level with at most so many pixels is looked at: the third overview of a band of 10 m.
 const MAX_PIXELS: usize = 2048 * 2048;
@@ -29,14 +31,9 @@ pub(crate) fn settle_offsets(
     let groups: Vec<&[String]> = hrefs.iter().map(Vec::as_slice).collect();
     let (mut failures, mut jobs) = (Vec::new(), Vec::new());
     for (index, opened) in open_files(&groups, fetcher, io, Stage::Plan)?.into_iter().enumerate() {
-        for cog in opened.unwrap_or_else(|(href, error)| {
-            failures.push(Failure { scene: scenes[index].clone(), href, error });
-            Vec::new()
-        }) {
-            match warps.level(cog.clone(), pixel_size(&cog)) {
-                Ok(level) => jobs.push(look(index, level)),
-                Err(error) => failures.extend(Failure::of_file(scenes[index], cog.source.name(), vec![error])),
-            }
+        match opened.and_then(|cogs| small_levels(&cogs, warps)) {
+            Ok(levels) => jobs.extend(levels.into_iter().map(|level| look(index, level))),
+            Err((href, error)) => failures.push(Failure { scene: scenes[index].clone(), href, error }),
         }
     }
     io.stream(Stage::Plan, jobs, |(index, fetched): (usize, Fetched)| {
@@ -54,13 +51,18 @@ pub(crate) fn settle_offsets(
         }
         Ok(())
     })?;
+    failures.sort_by(|a, b| a.scene.id.cmp(&b.scene.id));
     Ok(failures)
 }
 
-/// The pixel size of the level to look at; beyond all where no level is small.
-fn pixel_size(cog: &Cog) -> f64 {
+/// The level to look at of each file: the finest small one, else the coarsest.
+fn small_levels(cogs: &[Arc<Cog>], warps: &mut Warps) -> FileResult<Vec<LevelRef>> {
     let is_small = |level: &&Level| level.tiling.width * level.tiling.height <= MAX_PIXELS;
-    cog.levels.iter().find(is_small).map_or(f64::INFINITY, |level| level.transform.pixel_size().0)
+    let level = |cog: &Arc<Cog>| {
+        let pixel_size = cog.levels.iter().find(is_small).map_or(f64::INFINITY, |level| level.transform.pixel_size().0);
+        warps.level(cog.clone(), pixel_size).map_err(|error| (cog.source.name().to_owned(), error))
+    };
+    cogs.iter().map(level).collect()
 }
 
 /// Fetches tiles from all over a level.
