@@ -41,7 +41,7 @@ help:
 	@echo "make demo    a cloud-free composite of a sample catalogue: demo/composite"
 	@echo "make test    formatting, lints, types, documentation and all tests"
 	@echo "make lint    the same without the tests"
-	@echo "make bench   micro-benchmarks"
+	@echo "make bench   micro-benchmarks, and full-size scenes beside odc-stac: benches/RESULTS.md"
 	@echo "make fuzz    the TIFF reader under inputs that coverage leads, FUZZ_SECONDS for each target"
 	@echo "make clean   remove what the others made in this clone"
 
@@ -104,8 +104,11 @@ FUZZ_SECONDS ?= 10
 fuzz: system
 	tools/fuzz.sh $(FUZZ_SECONDS)
 
-bench: system
+# Full-size scenes (12 GB) are made once, in a quarter of an hour.
+bench: system $(STAMPS)/bench $(STAMPS)/extension
 	$(CARGO) bench -p benches $(LOCKED)
+	$(CARGO) build --release $(LOCKED) -p benches -p bestpixel-origin -p spx-build --bins
+	$(BIN)/python benches/compare.py
 
 # ---- what they need
 
@@ -125,6 +128,10 @@ $(STAMPS)/demo: $(STAMPS)/venv pyproject.toml
 
 $(STAMPS)/dev: $(STAMPS)/demo pyproject.toml
 	$(BIN)/python -m pip install --quiet --group dev
+	touch $@
+
+$(STAMPS)/bench: $(STAMPS)/dev pyproject.toml
+	$(BIN)/python -m pip install --quiet --group bench
 	touch $@
 
 # The extension lies in python/bestpixel; where somebody removed it the stamp is worth nothing.
