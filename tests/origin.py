@@ -60,7 +60,7 @@ class Origin:
         return self._port
 
     def behave(self, *faults: Fault, **behaviour: int) -> None:
-        """Behave otherwise from now on (`delay_ms`, `bytes_per_s`, `seed`), and forget all counts."""
+        """Behave otherwise from now on (`delay_ms`, `shuffle_ms`, `bytes_per_s`, `seed`), and forget all counts."""
         self._control("PUT", "behaviour", json.dumps({"faults": faults, **behaviour}))
         self._control("DELETE", "stats")
 
