@@ -29,12 +29,30 @@ def dataset(composite: Composite) -> xr.Dataset:
     variables["observation_count"] = _variable(composite.observation_count, {"long_name": "usable observations"})
     scenes = ["_".join(scene.split()) for scene in composite.source_ids]
     variables["selected_observation"] = _variable(composite.selected_observation, _flags("selected scene", scenes))
+    variables["date"] = _variable(_days(composite), _calendar())
     about = {"Conventions": "CF-1.11", "source": f"{composite.collection} from {composite.endpoint}"}
     return xr.Dataset(variables, _coordinates(composite.grid), about)
 
 
 def _variable(array: UInt16, attrs: dict[str, Any]) -> tuple[Any, ...]:
-    return ("y", "x"), array, attrs, {"grid_mapping": "spatial_ref"}
+    # Named among the coordinates, too, so that it is one again after a round trip through a file.
+    return ("y", "x"), array, attrs, {"grid_mapping": "spatial_ref", "coordinates": "spatial_ref"}
+
+
+def _days(composite: Composite) -> UInt16:
+    """Give the day of each pixel as decoders of CF count it."""
+    date = composite.date
+    days = date.astype(np.int64)
+    return np.where(np.isnat(date), NODATA, days).astype(np.uint16)
+
+
+def _calendar() -> dict[str, Any]:
+    return {
+        "long_name": "day of observation",
+        "units": "days since 1970-01-01",
+        "calendar": "proleptic_gregorian",
+        "_FillValue": np.uint16(NODATA),
+    }
 
 
 def _reflectance(name: str) -> dict[str, Any]:
