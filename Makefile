@@ -108,7 +108,7 @@ pytest:
 # The notebooks are executed in docs/, on the sample catalogue there; a cell that fails fails the site.
 docs: $(STAMPS)/dev $(STAMPS)/extension
 	$(BIN)/python -m bestpixel.sample docs/$(DEMO_SAMPLE)
-	$(BIN)/mkdocs build --strict --quiet
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 	@echo "documentation: site/index.html"
 
 # Interpreters in which the wheel is tried, each in an empty environment.

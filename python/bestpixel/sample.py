@@ -455,7 +455,7 @@ def make_sample(folder: str | os.PathLike[str], *, seed: int = 0) -> Path:
     Raises:
         FileExistsError: The folder holds an `items.json` that is not such a sample.
 
-    Example:
+    Examples:
         >>> make_sample("sample").name
         'items.json'
     """
