@@ -438,3 +438,40 @@ def test_a_handler_may_build_composites(sample: Path) -> None:
         logger.removeHandler(handler)
         logger.setLevel(logging.NOTSET)
     assert len(made) == 1
+
+
+SAVE = """
+import json, os, signal, sys, threading, time
+from pathlib import Path
+import bestpixel as bp
+
+out, folder = bp.build_composite(**json.loads(sys.argv[1])), Path(sys.argv[2])
+
+def interrupted():
+    sent = []
+    def send():
+        while not folder.is_dir():
+            time.sleep(0.001)
+        time.sleep(0.02)
+        sent.append(time.monotonic())
+        os.kill(os.getpid(), signal.SIGINT)
+    threading.Thread(target=send).start()
+    try:
+        out.save(folder)
+    except KeyboardInterrupt:
+        took = time.monotonic() - sent[0]
+        left = [path.name for path in folder.iterdir()]
+        folder.rmdir()
+        return took, left
+    raise SystemExit("it was done before it could be interrupted")
+
+print(json.dumps([interrupted() for _ in range(3)]))
+"""
+
+
+def test_ctrl_c_while_files_are_written(sample: Path, tmp_path: Path) -> None:
+    """Saving stops between rows of tiles and leaves nothing half-written behind."""
+    ask = {**ASK, "catalog": str(sample), "resolution": 20.0, "bands": ["red", "green", "blue", "nir", "swir16"]}
+    told = json.loads(python(SAVE, json.dumps(ask), str(tmp_path / "out")))
+    assert [left for _, left in told] == [[]] * 3
+    assert max(took for took, _ in told) < 10, told

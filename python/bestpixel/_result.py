@@ -206,7 +206,7 @@ class Composite(Mapping[str, Any]):
 
         Returns:
             A Dataset with one uint16 variable (y, x) for each band, and quality, observation_count,
-            selected_observation and date (days since 1970-01-01, dates once decoded); coordinates x and y (pixel
+            selected_observation and date (int32: days since 1970-01-01, dates once decoded); coordinates x and y (pixel
             centres) and spatial_ref (the coordinate reference system; as WKT where pyproj is installed).
 
         Raises:

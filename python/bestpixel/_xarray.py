@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from bestpixel._types import NODATA, REFLECTANCE_SCALE, UInt16
+from bestpixel._types import NO_DATE, NODATA, REFLECTANCE_SCALE
 
 if TYPE_CHECKING:
+    import numpy.typing as npt
     import xarray as xr
 
     from bestpixel._result import Composite
@@ -34,16 +35,15 @@ def dataset(composite: Composite) -> xr.Dataset:
     return xr.Dataset(variables, _coordinates(composite.grid), about)
 
 
-def _variable(array: UInt16, attrs: dict[str, Any]) -> tuple[Any, ...]:
+def _variable(array: npt.NDArray[np.integer[Any]], attrs: dict[str, Any]) -> tuple[Any, ...]:
     # Named among the coordinates, too, so that it is one again after a round trip through a file.
     return ("y", "x"), array, attrs, {"grid_mapping": "spatial_ref", "coordinates": "spatial_ref"}
 
 
-def _days(composite: Composite) -> UInt16:
-    """Give the day of each pixel as decoders of CF count it."""
+def _days(composite: Composite) -> npt.NDArray[np.int32]:
+    """Give the day of each pixel as decoders of CF count it, and as `save` writes it."""
     date = composite.date
-    days = date.astype(np.int64)
-    return np.where(np.isnat(date), NODATA, days).astype(np.uint16)
+    return np.where(np.isnat(date), NO_DATE, date.astype(np.int64)).astype(np.int32)
 
 
 def _calendar() -> dict[str, Any]:
@@ -51,7 +51,7 @@ def _calendar() -> dict[str, Any]:
         "long_name": "day of observation",
         "units": "days since 1970-01-01",
         "calendar": "proleptic_gregorian",
-        "_FillValue": np.uint16(NODATA),
+        "_FillValue": np.int32(NO_DATE),
     }
 
 

@@ -26,8 +26,8 @@ try:
     import rasterio
     from rasterio.warp import transform as warp_points
 except ImportError as error:
-    message = f"bestpixel.sample needs numpy and rasterio ({error}): pip install numpy rasterio"
-    raise ImportError(message) from error
+    message = f'bestpixel.sample needs rasterio ({error}): pip install "bestpixel[sample]"'
+    raise (SystemExit(message) if __name__ == "__main__" else ImportError(message)) from error
 
 Array = npt.NDArray[Any]
 Rng = np.random.Generator

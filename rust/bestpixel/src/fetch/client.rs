@@ -48,14 +48,18 @@ impl Connections {
     /// # Errors
     /// [`Error::CaBundle`], and [`Error::Client`] for anything else.
     pub(crate) fn client(&self) -> Result<Client> {
-        let environment: Environment = CA_VARIABLES.iter().chain(&CLIENT_VARIABLES).map(std::env::var_os).collect();
+        let environment = CA_VARIABLES.iter().chain(&CLIENT_VARIABLES).map(std::env::var_os).collect();
+        self.client_of(environment, || build_client(builder))
+    }
+
+    fn client_of(&self, environment: Environment, make: impl Fn() -> Result<Client>) -> Result<Client> {
         let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((same, client)) = &*kept
             && *same == environment
         {
             return Ok(client.clone());
         }
-        let client = build_client(builder)?;
+        let client = make()?;
         *kept = Some((environment, client.clone()));
         Ok(client)
     }
@@ -148,6 +152,23 @@ mod tests {
         let error = extra_certificates(set).unwrap_err().to_string();
         assert!(error.starts_with("REQUESTS_CA_BUNDLE: ") && error.contains("/nowhere.pem"), "{error}");
         assert!(extra_certificates(|_| None).unwrap().is_empty());
+    }
+
+    #[test]
+    fn a_client_is_shared_until_the_environment_changes() {
+        let (one, other) = (Some(OsString::from("one")), Some(OsString::from("other")));
+        let connections = Connections::default();
+        let made = std::cell::Cell::new(0);
+        let client = |value: &Option<OsString>| {
+            let make = || {
+                made.set(made.get() + 1);
+                build_client(builder)
+            };
+            connections.client_of(vec![value.clone()], make).unwrap();
+            made.get()
+        };
+        assert_eq!([&one, &one, &other, &other, &None].map(client), [1, 1, 2, 2, 3]);
+        assert!(!format!("{connections:?}").contains("other"));
     }
 
     #[test]

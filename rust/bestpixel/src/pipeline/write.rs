@@ -21,23 +21,6 @@ pub struct Arrays<'a> {
     pub selected_observation: &'a [u16],
 }
 
-/// Writes a composite that is in memory into a folder, on the rayon pool that the caller runs in: see [`FolderSink`].
-/// `request` is kept in `composite.json` beside the metadata. Gives the paths in the order of writing.
-///
-/// # Errors
-/// Of kind [`ErrorKind::Write`], naming the file.
-pub fn write_composite(
-    arrays: &Arrays<'_>,
-    metadata: &Metadata,
-    grid: &Grid,
-    request: &serde_json::Value,
-    folder: &Path,
-) -> Result<Vec<PathBuf>> {
-    let mut sink = FolderSink::new(folder, grid, &metadata.band_names)?;
-    sink.put(arrays)?;
-    sink.finish(metadata, request)
-}
-
 /// Writes rows into a folder as they come: memory does not grow with the area. The folder is made where it does not
 /// exist; files appear under their names when they are whole, `composite.json` last, so that its presence says that all
 /// are there.
