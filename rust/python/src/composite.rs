@@ -3,9 +3,9 @@
 #![expect(clippy::needless_pass_by_value, reason = "PyO3 hands arguments over by value")]
 
 use super::error::exception;
-use super::runtime::{pool, wait};
+use super::runtime::{pool, wait, wait_here};
 use bestpixel::pipeline::{
-    self, Arrays, Catalog, Composite, Engine, Error, FolderSink, Metadata, Month, Request, Sink,
+    self, Arrays, CancelToken, Catalog, Composite, Engine, Error, FolderSink, Metadata, Month, Request, Sink,
 };
 use bestpixel::raster::{Crs, Grid};
 use bestpixel::stac::parse_items;
@@ -148,31 +148,28 @@ pub(crate) fn save(
     if slices.iter().chain(&layers).any(|values| values.len() != size) {
         return Err(PyValueError::new_err(format!("each array must have {} x {} values", grid.height, grid.width)));
     }
-    write(py, &slices, layers, &metadata, &grid, &folder)
+    let pool = pool()?;
+    let work = |cancel: &CancelToken| pool.install(|| write(&slices, layers, &metadata, &grid, &folder, cancel));
+    wait_here(py, work)?.map_err(|error| exception(&error))
 }
 
-/// Writes strip by strip, so that Ctrl-C is heard between; what is not whole then leaves no file.
+/// Writes strip by strip, so that whoever cancels is heard soon; what is not whole then leaves no file.
 fn write(
-    py: Python<'_>,
     bands: &[&[u16]],
     layers: [&[u16]; 3],
     metadata: &Metadata,
     grid: &Grid,
     folder: &Path,
-) -> PyResult<Vec<PathBuf>> {
-    let pool = pool()?;
-    let failed = |error| exception(&error);
-    let mut sink = py.detach(|| FolderSink::new(folder, grid, &metadata.band_names)).map_err(failed)?;
+    cancel: &CancelToken,
+) -> pipeline::Result<Vec<PathBuf>> {
+    let mut sink = FolderSink::new(folder, grid, &metadata.band_names, cancel.clone())?;
     for top in (0..grid.height).step_by(STRIP) {
-        py.check_signals()?;
         let pixels = top * grid.width..(top + STRIP).min(grid.height) * grid.width;
         let bands: Vec<&[u16]> = bands.iter().map(|values| &values[pixels.clone()]).collect();
         let [quality, observation_count, selected_observation] = layers.map(|values| &values[pixels.clone()]);
-        let rows = Arrays { bands: &bands, quality, observation_count, selected_observation };
-        py.detach(|| pool.install(|| sink.put(&rows))).map_err(failed)?;
+        sink.put(&Arrays { bands: &bands, quality, observation_count, selected_observation })?;
     }
-    py.check_signals()?;
-    py.detach(|| pool.install(|| sink.finish(metadata, &serde_json::Value::Null))).map_err(failed)
+    sink.finish(metadata, &serde_json::Value::Null)
 }
 
 #[pyfunction]

@@ -115,6 +115,30 @@ pub(crate) fn wait<T: Send + 'static>(
     result
 }
 
+/// Runs `work` on borrowed data beside the calling thread, and cancels it when a signal comes. Unlike [`wait`] it waits
+/// for the end: `work` has to look at the token often.
+pub(crate) fn wait_here<T: Send>(py: Python<'_>, work: impl FnOnce(&CancelToken) -> T + Send) -> PyResult<T> {
+    let cancel = &CancelToken::default();
+    let (running, ended) = channel::<()>();
+    py.detach(move || {
+        std::thread::scope(|scope| {
+            let worker = scope.spawn(move || {
+                let _running = running;
+                work(cancel)
+            });
+            let mut interrupted = None;
+            while ended.recv_timeout(POLL) == Err(RecvTimeoutError::Timeout) {
+                interrupted = interrupted.or_else(|| Python::attach(Python::check_signals).err());
+                if interrupted.is_some() {
+                    cancel.cancel();
+                }
+            }
+            let result = worker.join().map_err(|_| broken_off());
+            interrupted.map_or(result, Err)
+        })
+    })
+}
+
 /// Hands steps of a run to the calling thread.
 fn progress<T: Send + 'static>(events: Sender<Event<T>>) -> Arc<Progress> {
     let events = Mutex::new(events);

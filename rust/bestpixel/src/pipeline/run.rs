@@ -75,7 +75,7 @@ pub fn run_to_folder(
     let fetcher = request.fetcher(&engine.connections)?;
     let mut run = Run::new(request.check()?, engine, fetcher);
     let candidates = run.look(catalog)?;
-    let mut sink = FolderSink::new(folder, &run.checked.grid, &run.checked.bands)?;
+    let mut sink = FolderSink::new(folder, &run.checked.grid, &run.checked.bands, engine.cancel.clone())?;
     let metadata = run.composite(candidates, &mut sink)?;
     let paths = sink.finish(&metadata, &echo)?;
     Ok((metadata, paths))

@@ -2,7 +2,7 @@
 
 use super::preview::{Thumbnail, encode_preview};
 use super::sink::Sink;
-use super::{Error, ErrorKind, Metadata, NODATA, Result, Stage};
+use super::{CancelToken, Error, ErrorKind, Metadata, NODATA, Result, Stage};
 use crate::raster::Grid;
 use crate::tiff::{BandInfo, GeoTiffWriter, WriteOptions};
 use std::io::Write;
@@ -30,6 +30,7 @@ pub struct FolderSink {
     writers: Vec<GeoTiffWriter>,
     paths: Vec<PathBuf>,
     thumbnail: Thumbnail,
+    cancel: CancelToken,
 }
 
 /// The layers beside the bands, and their missing values.
@@ -41,7 +42,7 @@ impl FolderSink {
     /// # Errors
     /// Of kind [`ErrorKind::Write`] where the folder cannot be made, [`ErrorKind::Format`] where a GeoTIFF cannot hold the
     /// grid's CRS.
-    pub fn new(folder: &Path, grid: &Grid, band_names: &[String]) -> Result<Self> {
+    pub fn new(folder: &Path, grid: &Grid, band_names: &[String], cancel: CancelToken) -> Result<Self> {
         std::fs::create_dir_all(folder).map_err(|error| failed(folder, &error))?;
         let bands = band_names.iter().map(|name| (name.as_str(), NODATA, Some(0.0001)));
         let layers = LAYERS.iter().map(|(name, nodata)| (*name, *nodata, None));
@@ -54,7 +55,7 @@ impl FolderSink {
             paths.push(path);
         }
         let thumbnail = Thumbnail::new(band_names, grid.width, grid.height);
-        Ok(Self { folder: folder.to_owned(), writers, paths, thumbnail })
+        Ok(Self { folder: folder.to_owned(), writers, paths, thumbnail, cancel })
     }
 
     /// Completes all files; gives their paths in the order of writing.
@@ -63,6 +64,7 @@ impl FolderSink {
     /// Of kind [`ErrorKind::Write`], naming the file.
     pub fn finish(mut self, metadata: &Metadata, request: &serde_json::Value) -> Result<Vec<PathBuf>> {
         for (writer, path) in self.writers.drain(..).zip(&self.paths) {
+            go_on(&self.cancel)?;
             writer.finish().map_err(|error| Error::tiff(Stage::Write, &path.display().to_string(), error))?;
         }
         let picture = encode_preview(&self.thumbnail.planes(), self.thumbnail.width(), self.thumbnail.height())
@@ -83,11 +85,16 @@ impl Sink for FolderSink {
         for ((writer, path), rows) in
             self.writers.iter_mut().zip(&self.paths).zip(rows.bands.iter().copied().chain(layers))
         {
+            go_on(&self.cancel)?;
             writer.push(rows).map_err(|error| Error::tiff(Stage::Write, &path.display().to_string(), error))?;
         }
         self.thumbnail.push(rows.bands);
         Ok(())
     }
+}
+
+fn go_on(cancel: &CancelToken) -> Result<()> {
+    if cancel.is_cancelled() { Err(Error::cancelled(Stage::Write)) } else { Ok(()) }
 }
 
 fn failed(path: &Path, error: &std::io::Error) -> Error {
