@@ -128,7 +128,7 @@ pub(crate) fn wait_here<T: Send>(py: Python<'_>, work: impl FnOnce(&CancelToken)
             });
             let mut interrupted = None;
             while ended.recv_timeout(POLL) == Err(RecvTimeoutError::Timeout) {
-                interrupted = interrupted.or_else(|| Python::attach(Python::check_signals).err());
+                interrupted = interrupted.or_else(|| Python::attach(|py| attend(py, None, &[])).err());
                 if interrupted.is_some() {
                     cancel.cancel();
                 }
