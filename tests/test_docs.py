@@ -73,15 +73,14 @@ def test_pages_of_the_guide(page: Path) -> None:
 
 
 def test_every_error_is_explained() -> None:
-    """Each message that the library can give stands on the page of troubles, by its longest fixed part."""
+    """Each message that the library can give stands on the page of troubles, with `...` for what varies."""
     page = (ROOT / "docs" / "troubleshooting.md").read_text(encoding="utf-8")
     sources = sorted((ROOT / "rust" / "bestpixel" / "src").glob("*/error.rs"))
     templates = [text for path in sources for text in re.findall(r'#\[error\("([^"]*)"', path.read_text())]
     assert len(templates) > 30
     for template in templates:
-        fixed = max(re.split(r"\{[^}]*\}", template), key=len).strip(" :")
-        if len(fixed) >= len("HTTP status"):
-            assert fixed in page, f"docs/troubleshooting.md lacks {template!r}"
+        said = re.sub(r"(\{[^}]*\})+", "...", template)
+        assert f"`{said}`" in page, f"docs/troubleshooting.md does not explain `{said}`"
 
 
 def test_every_exception_is_explained() -> None:
