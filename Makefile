@@ -33,9 +33,9 @@ export PYO3_PYTHON := $(BIN)/python
 SPX_BUILD := $(CARGO_TARGET_DIR)/release/spx-build
 CARGO := cargo
 LOCKED := --locked
-RUST_SOURCES := Cargo.toml Cargo.lock $(shell find rust benches -name '*.rs' -o -name Cargo.toml)
+RUST_SOURCES := Cargo.toml Cargo.lock $(shell find rust benches fuzz -name '*.rs' -o -name Cargo.toml)
 
-.PHONY: demo test lint docs wheel licenses bench clean help system spx-build fmt imports clippy test-rust doc ruff mypy \
+.PHONY: demo test lint docs wheel licenses bench fuzz clean help system spx-build fmt imports clippy test-rust doc ruff mypy \
 	stubtest pytest
 
 help:
@@ -46,6 +46,7 @@ help:
 	@echo "make wheel     wheel and sdist, checked and tried in an empty environment: dist/"
 	@echo "make licenses  what a wheel says of its parts, after Cargo.lock has changed"
 	@echo "make bench     micro-benchmarks"
+	@echo "make fuzz      the TIFF reader under inputs that coverage leads, FUZZ_SECONDS for each target"
 	@echo "make clean     remove what the others made in this clone"
 
 # ---- demo
@@ -126,6 +127,10 @@ wheel: $(STAMPS)/dev $(STAMPS)/extension
 
 licenses:
 	$(PYTHON) tools/licenses.py
+
+FUZZ_SECONDS ?= 10
+fuzz: system
+	tools/fuzz.sh $(FUZZ_SECONDS)
 
 bench: system
 	$(CARGO) bench -p benches $(LOCKED)

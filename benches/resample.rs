@@ -4,8 +4,8 @@
 //! `cargo bench -p benches --bench resample`
 
 use benches::pixels::{SIDE, patch, points, scalar_bilinear, separable};
-use bestpixel::raster::{Array, Crs, Grid, Projection, Tiling, Transform};
-use bestpixel::resample::{Footprint, Level, Patch, Positions, Warp, bilinear_at, nearest};
+use bestpixel::raster::{Array, Crs, Grid, Projection, Tiling, Transform, VectorLevel};
+use bestpixel::resample::{Footprint, Patch, Positions, Warp, bilinear_at, nearest};
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use std::hint::black_box;
 
@@ -53,7 +53,7 @@ fn bilinear_16_bit(criterion: &mut Criterion) {
         group.bench_function("scalar loop", |bencher| {
             bencher.iter(|| scalar_bilinear(black_box(&patch), &positions, 0, &wanted, &mut out));
         });
-        for level in Level::all() {
+        for level in VectorLevel::all() {
             group.bench_function(level.name(), |bencher| {
                 bencher.iter(|| {
                     bilinear_at(level, black_box(&patch), &positions, 0, &wanted, |row, col, values| {

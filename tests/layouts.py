@@ -1,19 +1,21 @@
 """Small arrays in, scenes as each provider really lays them out out: a STAC item and its GeoTIFFs on disk.
 
-The layouts follow the real files: blocks, predictors, bit depths, forms of CRS and fill values.
+The layouts follow the real files: blocks, predictors, bit depths, overviews, forms of CRS and fill values. All files of
+a scene have the same extent; the one with the most pixels has the scene's pixel size.
 Invariant: `values[row, col]` is the pixel whose upper-left corner lies at `origin + (col, -row) * pixel`.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import rasterio
 import rasterio.shutil
 from affine import Affine
 from pyproj import Transformer
+from rasterio.enums import Resampling
 from rasterio.io import MemoryFile
 
 if TYPE_CHECKING:
@@ -27,8 +29,11 @@ Item = dict[str, Any]
 SINUSOIDAL = "+proj=sinu +lon_0=0 +x_0=0 +y_0=0 +R=6371007.181 +units=m +no_defs"
 TIFF = "image/tiff; application=geotiff; profile=cloud-optimized"
 HALF_TURN = 180.0
-COG: dict[str, Any] = {"driver": "COG", "compress": "DEFLATE", "predictor": "NO", "blocksize": 512, "overviews": "NONE"}
-TILED: dict[str, Any] = {"driver": "GTiff", "tiled": True, "blockxsize": 256, "blockysize": 256, "compress": "DEFLATE"}
+COG: dict[str, Any] = {"driver": "COG", "compress": "DEFLATE", "predictor": "NO", "blocksize": 512}
+"""As GDAL's driver writes it by default: overviews by cubic means, of classes too."""
+TILED: dict[str, Any] = {"driver": "GTiff", "tiled": True, "compress": "DEFLATE"}
+OVERVIEWS = [2, 4, 8, 16]
+Resampled = Literal["average", "mode", "nearest"]
 
 
 @dataclass(frozen=True)
@@ -42,21 +47,31 @@ class Layout:
     options: Mapping[str, Any]
     """What GDAL is told when reflectance is written."""
     quality_dtype: str = "uint8"
-    quality_options: Mapping[str, Any] = field(default_factory=lambda: COG)
+    blocks: Mapping[str, int] = field(default_factory=dict)
+    """Sides of blocks by asset, "" for all others; those of overviews are half as long. Empty: the driver's own."""
+    overviews: Resampled | None = None
+    """How overviews of reflectance are made; None: as the driver does it."""
+    quality_overviews: Resampled | None = None
 
 
+ELEMENT84_BLOCKS = {"": 1024, **dict.fromkeys(("rededge1", "rededge2", "rededge3", "nir08", "swir22", "scl"), 512)}
+ELEMENT84_BLOCKS |= {"coastal": 256, "nir09": 256}
+HLS = Layout("hls2-l30", "int16", -9999, {**TILED, "predictor": 2}, "uint8", {"": 256}, "nearest", "nearest")
 LAYOUTS = {
     # GDAL's COG driver over JPEG2000: 15 bits, no predictor, no nodata tag.
     "pc": Layout("sentinel-2-l2a", "uint16", None, {**COG, "nbits": 15}),
-    # rio-cogeo: blocks of 1024, predictor 2, nodata 0.
+    # rio-cogeo: predictor 2, nodata 0, blocks by band, means of reflectance and the most frequent class.
     "earth-search": Layout(
-        "sentinel-2-l2a", "uint16", 0, {**TILED, "blockxsize": 1024, "blockysize": 1024, "predictor": 2}
+        "sentinel-2-l2a", "uint16", 0, {**TILED, "predictor": 2}, "uint8", ELEMENT84_BLOCKS, "average", "mode"
     ),
-    "earth-search-c1": Layout("sentinel-2-c1-l2a", "uint16", 0, {**TILED, "predictor": 2}),
-    "hls-l30": Layout("hls2-l30", "int16", -9999, {**TILED, "predictor": 2}, quality_options={**TILED, "predictor": 2}),
-    "hls-s30": Layout("hls2-s30", "int16", -9999, {**TILED, "predictor": 2}, quality_options={**TILED, "predictor": 2}),
+    # How its overviews of classes are made is not known: here in the worst way.
+    "earth-search-c1": Layout(
+        "sentinel-2-c1-l2a", "uint16", 0, {**TILED, "predictor": 2}, "uint8", {"": 1024}, "average", "average"
+    ),
+    "hls-l30": HLS,
+    "hls-s30": replace(HLS, collection="hls2-s30"),
     "mcd43a4": Layout("modis-43A4-061", "int16", 32767, COG),
-    "landsat": Layout("landsat-c2-l2", "uint16", 0, TILED, quality_dtype="uint16", quality_options=TILED),
+    "landsat": Layout("landsat-c2-l2", "uint16", 0, TILED, "uint16", {"": 256}, "average", "average"),
 }
 
 
@@ -75,9 +90,15 @@ class Scene:
     properties: Mapping[str, Any] = field(default_factory=dict)
 
     @property
+    def shape(self) -> tuple[int, int]:
+        """Rows and columns of the finest asset."""
+        shapes: list[tuple[int, int]] = [values.shape for values in self.assets.values()]
+        return max(shapes)
+
+    @property
     def bounds(self) -> tuple[float, float, float, float]:
         """Left, bottom, right, top in the scene's CRS."""
-        height, width = next(iter(self.assets.values())).shape
+        height, width = self.shape
         left, top = self.origin
         return left, top - height * self.pixel, left + width * self.pixel, top
 
@@ -89,9 +110,8 @@ def write(folder: Path, scene: Scene) -> Item:
     home.mkdir(parents=True)
     assets = {}
     for key, values in scene.assets.items():
-        is_quality = key in scene.quality
         path = home / f"{key}.tif"
-        _write_file(path, scene, values, is_quality=is_quality)
+        _write_file(path, scene, key, values)
         assets[key] = {"href": str(path), "type": TIFF, "roles": ["data"]}
     return {
         "type": "Feature",
@@ -106,11 +126,10 @@ def write(folder: Path, scene: Scene) -> Item:
     }
 
 
-def _write_file(path: Path, scene: Scene, values: NDArray[Any], *, is_quality: bool) -> None:
-    layout = LAYOUTS[scene.layout]
-    dtype, options = layout.dtype, dict(layout.options)
-    if is_quality:
-        dtype, options = layout.quality_dtype, dict(layout.quality_options)
+def _write_file(path: Path, scene: Scene, key: str, values: NDArray[Any]) -> None:
+    layout, is_quality = LAYOUTS[scene.layout], key in scene.quality
+    dtype = layout.quality_dtype if is_quality else layout.dtype
+    pixel = scene.pixel * scene.shape[0] / values.shape[0]
     profile = {
         "driver": "GTiff",
         "height": values.shape[0],
@@ -118,16 +137,23 @@ def _write_file(path: Path, scene: Scene, values: NDArray[Any], *, is_quality: b
         "count": 1,
         "dtype": dtype,
         "crs": scene.crs,
-        "transform": Affine(scene.pixel, 0.0, scene.origin[0], 0.0, -scene.pixel, scene.origin[1]),
+        "transform": Affine(pixel, 0.0, scene.origin[0], 0.0, -pixel, scene.origin[1]),
     }
     if layout.fill is not None and not is_quality:
         profile["nodata"] = layout.fill
+    options = dict(layout.options)
     # The COG driver takes the bit depth over from its source, as it does from JPEG2000.
     bits = {"nbits": options.pop("nbits")} if "nbits" in options else {}
+    block = layout.blocks.get(key, layout.blocks.get(""))
+    sides = {"blockxsize": block, "blockysize": block} if block else {}
     with MemoryFile() as draft:
-        with draft.open(**profile, **bits) as dataset:
+        with draft.open(**profile, **({} if is_quality else bits)) as dataset:
             dataset.write(values.astype(dtype), 1)
-        rasterio.shutil.copy(draft.name, path, **options)
+        rasterio.shutil.copy(draft.name, path, **options, **sides)
+    resampled = layout.quality_overviews if is_quality else layout.overviews
+    if resampled and block:
+        with rasterio.Env(GDAL_TIFF_OVR_BLOCKSIZE=block // 2), rasterio.open(path, "r+") as dataset:
+            dataset.build_overviews(OVERVIEWS, Resampling[resampled])
 
 
 def box_of(bounds: tuple[float, float, float, float], crs: str) -> tuple[float, float, float, float]:

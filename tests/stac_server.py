@@ -9,6 +9,7 @@ from __future__ import annotations
 import datetime as dt
 import json
 import threading
+import time
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any, Literal
@@ -44,6 +45,8 @@ class Standin:
     page_size: int = 2
     """The server never gives more, whatever it is asked for."""
     token_life_s: float = 2700.0
+    delay_s: float = 0.0
+    """How long a blob is waited for."""
     refusals: list[tuple[int, str]] = field(default_factory=list)
     """Answers to the next searches before they are served: status and body."""
     revoked: set[str] = field(default_factory=set)
@@ -126,12 +129,18 @@ def _matches(item: Item, query: dict[str, Any]) -> bool:
     west, south, east, north = query.get("bbox", [-180, -90, 180, 90])
     box, properties = item["bbox"], item["properties"]
     near = box[0] <= east and west <= box[2] and box[1] <= north and south <= box[3]
-    start, end = (_time(text) for text in query["datetime"].split("/"))
+    start, end = (_end(text) for text in query["datetime"].split("/"))
     first = _time(properties.get("start_datetime") or properties["datetime"])
     last = _time(properties.get("end_datetime") or properties["datetime"])
     limit = query.get("query", {}).get("eo:cloud_cover", {}).get("lte")
     clear = limit is None or properties.get("eo:cloud_cover", 1e9) <= limit
-    return item["collection"] in query["collections"] and near and clear and first <= end and last >= start
+    timely = (end is None or first <= end) and (start is None or last >= start)
+    return item["collection"] in query["collections"] and near and clear and timely
+
+
+def _end(text: str) -> dt.datetime | None:
+    """One end of an interval, None for an open one."""
+    return None if text == ".." else _time(text)
 
 
 def _time(text: str) -> dt.datetime:
@@ -171,6 +180,7 @@ class _Handler(BaseHTTPRequestHandler):
             return self._send(entry, 200, self.standin.token(parts.path.split("/sas/token/")[1]))
         if (parts.hostname or "").endswith(BLOB_HOST):
             status = self.standin.blob_status(self.path)
+            time.sleep(self.standin.delay_s)
             if status != 206:
                 said = {409: "PublicAccessNotPermitted", 403: "AuthenticationFailed"}
                 return self._send(entry, status, said[status])

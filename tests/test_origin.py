@@ -177,6 +177,17 @@ def test_one_request_in_twenty_fails(
     assert stats["faults"][fault["kind"]] >= 2
 
 
+def test_one_request_in_twenty_fails_in_some_way(
+    origin: Origin, items: list[Item], bbox: scenes.Bounds, truth: bp.Composite
+) -> None:
+    """The composite is the one without faults where all kinds of them together hit one request in twenty."""
+    origin.behave(*({**fault, "rate": 0.05 / len(PASSING)} for fault in PASSING), seed=3)
+    check_same(composite(scenes.with_urls(items, origin.url), bbox), truth)
+    stats = origin.stats()
+    assert len(stats["faults"]) >= 4
+    assert 0.02 < sum(stats["faults"].values()) / sum(stats["requests"].values()) < 0.1
+
+
 def test_all_faults_at_once(origin: Origin, items: list[Item], bbox: scenes.Bounds, truth: bp.Composite) -> None:
     """The composite is the one without faults where each of them hits one in twenty of a file's first four requests.
 

@@ -326,6 +326,20 @@ def test_i2_halves_are_both_kept(build: Build, tmp_path: Path) -> None:
     assert (out.observation_count == np.where(np.isin(np.arange(16), (8, 9)), 2, 1)).all()
 
 
+@pytest.mark.parametrize(
+    "other",
+    [{"platform": "sentinel-2c"}, {"sensing_start": "20230810T095631"}],
+    ids=["platform", "sensing-start"],
+)
+def test_i2_observations_that_differ_in_one_thing(build: Build, tmp_path: Path, other: dict[str, Any]) -> None:
+    """I2: of one tile, platform and sensing start make an observation; what differs in either is another one."""
+    left, right = np.zeros((2, 16, 16), np.uint8)
+    left[:, :10], right[:, 8:] = 4, 4
+    a = Scene(id="a", scl=left, tile="33TWL", sensing_start="20230810T095630")
+    b = replace(a, id="b", scl=right, baseline="05.10", **other)
+    assert run(build, tmp_path, a, b).selected == {"a", "b"}
+
+
 def test_s1_cells_are_sampled_at_their_centres(build: Build, tmp_path: Path) -> None:
     """S1: a scene is observed where a cell's centre is, also if the grid ends before it; here at columns 4, 12, 20."""
     drawn = {"centre": 20, "beside": 16, "before": 11}

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import copy
 import json
+import threading
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 import bestpixel as bp
 import layouts
 import numpy as np
 import pytest
-from layouts import box_of
-from stac_server import Item, Standin
+from layouts import SINUSOIDAL, box_of
+from stac_server import Dialect, Item, Standin
+from test_endpoints import HLS_NORTH, MODIS_ORIGIN, NAMES, TOLD, inner_box, modis, write
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
+    from collections.abc import Callable, Iterator
 
 SHAPE = (40, 48)
 ORIGIN = (499_980.0, 5_100_000.0)
@@ -91,6 +94,44 @@ def test_planetary_computer_from_search_to_pixels(standin: Standin, tmp_path: Pa
     assert "secret" not in (tmp_path / "saved" / "composite.json").read_text()
 
 
+@pytest.mark.parametrize("name", ["pc", "earth-search", "earth-search-c1", "hls", "mcd43a4", "landsat"])
+def test_every_endpoint_from_its_service(standin: Standin, tmp_path: Path, name: str) -> None:
+    """What comes through search, tokens and blobs is what the same files give where they lie."""
+    when = [f"2024-07-1{i}T10:00:00Z" for i in range(3)]
+    if name == "mcd43a4":
+        shown = [modis(tmp_path, 193 + i, i) for i in range(3)]
+    else:
+        kinds = {"hls": ["hls-l30", "hls-s30", "hls-l30"]}.get(name, [name] * 3)
+        shown = [
+            write(tmp_path, kind, NAMES.get(kind, "s{}").format(i), i, when[i], properties=TOLD.get(kind, {}))
+            for i, kind in enumerate(kinds)
+        ]
+    is_signed = not name.startswith("earth-search")
+    standin.dialect = "planetary-computer" if is_signed else "element84"
+    items = [scene.item for scene in shown]
+    for item in items:
+        item["properties"].setdefault("eo:cloud_cover", 10)
+    standin.items = served(items, tmp_path, ACCOUNT if is_signed else f"{standin.root}/files")
+    bbox = (
+        inner_box(shown[0], SINUSOIDAL, MODIS_ORIGIN)
+        if name == "mcd43a4"
+        else inner_box(shown[0], "EPSG:32633", HLS_NORTH)
+    )
+    asked: dict[str, Any] = {"bbox": bbox, "datetime": "2024-07", "resolution": 500.0 if name == "mcd43a4" else 30.0}
+    asked |= {"bands": ["red", "nir"], "endpoint": name, "on_error": "raise"}
+    got = bp.build_composite(catalog=f"{standin.root}/v1", **asked)
+    want = bp.build_composite(catalog=items, **asked)
+    assert got["source_ids"] == want["source_ids"]
+    assert len(got["source_ids"]) == 3
+    for key in ("quality", "observation_count", "selected_observation"):
+        np.testing.assert_array_equal(got[key], want[key])
+    for band in ("red", "nir"):
+        np.testing.assert_array_equal(got["bands"][band], want["bands"][band])
+    collections = {item["collection"] for item in items}
+    assert all(set(search.body["collections"]) == collections for search in standin.searches)
+    assert len(standin.sas) == is_signed
+
+
 def test_the_search_that_is_sent(standin: Standin, tmp_path: Path) -> None:
     """Whole days in RFC 3339, one box, a cloud filter, the page size of the provider."""
     pc_items(tmp_path, standin)
@@ -103,6 +144,46 @@ def test_the_search_that_is_sent(standin: Standin, tmp_path: Path) -> None:
         "limit": 250,
         "query": {"eo:cloud_cover": {"lte": 40.0}},
     }
+
+
+DAYS = {
+    "year-before": "2023-12-31T23:59:59.5Z",
+    "day-before": "2024-06-30T23:59:59Z",
+    "first": "2024-07-01T00:00:00Z",
+    "middle": "2024-07-15T12:00:00Z",
+    "last": "2024-07-31T23:59:59.9Z",
+    "day-after": "2024-08-01T00:00:00Z",
+    "year-after": "2025-01-01T00:00:00Z",
+}
+INTERVALS = {
+    "2024-07-31": ("last", "last"),
+    "2024-07-01": ("first", "first"),
+    "2024-07": ("first", "last"),
+    "2024": ("day-before", "day-after"),
+    "2024-07-01/2024-07-31": ("first", "last"),
+    "2024-06/2024-07": ("day-before", "last"),
+    "2024-07-15/..": ("middle", "year-after"),
+    "../2024-07-15": ("year-before", "middle"),
+    "2024-07-15T12:00:00Z": ("middle", "middle"),
+    "2024-07-15T14:00:00+02:00/2024-07-31T23:59:59.9Z": ("middle", "last"),
+}
+
+
+@pytest.mark.parametrize("dialect", ["planetary-computer", "element84"])
+@pytest.mark.parametrize("text", INTERVALS)
+def test_intervals(standin: Standin, tmp_path: Path, text: str, dialect: Dialect) -> None:
+    """Every form a user writes, its last day to the end, gives the same scenes from a search and from a file."""
+    items = [scene(tmp_path, "earth-search", name, when[:10], 1000, datetime=when) for name, when in DAYS.items()]
+    standin.dialect = dialect
+    standin.items = served(items, tmp_path, f"{standin.root}/files")
+    (tmp_path / "items.json").write_text(json.dumps({"type": "FeatureCollection", "features": items}))
+    names = list(DAYS)
+    first, last = (names.index(name) for name in INTERVALS[text])
+    for catalog in (f"{standin.root}/v1", tmp_path / "items.json"):
+        asked = {**ASK, "datetime": text, "top_k": 99}
+        out = bp.build_composite(endpoint="earth-search", catalog=catalog, on_error="raise", **asked)
+        assert set(out["source_ids"]) == set(names[first : last + 1]), catalog
+    assert {search.status for search in standin.searches} == {200}
 
 
 def test_months_share_a_token(standin: Standin, tmp_path: Path) -> None:
@@ -127,6 +208,74 @@ def test_tokens_that_run_out_are_renewed(standin: Standin, tmp_path: Path) -> No
         time.sleep(1.2)
     assert {entry.status for entry in standin.blobs} == {206}
     assert len(standin.sas) >= 2
+
+
+def test_a_run_that_outlives_its_tokens_loses_nothing(standin: Standin, tmp_path: Path) -> None:
+    """Tokens of two seconds, one slow request at a time: the first token has run out before the last byte is read."""
+    pc_items(tmp_path, standin, 4)
+    standin.token_life_s, standin.delay_s = 2.0, 0.25
+    out = bp.build_composite(endpoint="pc", catalog=f"{standin.root}/v1", concurrency=1, on_error="raise", **ASK)
+    ended = time.time()
+    assert (out["bands"]["red"] == 1003).all()
+    assert out["skipped"] == []
+    assert len(out["source_ids"]) == 3
+    assert {entry.status for entry in standin.blobs} == {206}
+    assert standin.tokens[urlsplit(standin.blobs[0].target).query] < ended
+    # A token is renewed at half its life.
+    assert 2 <= len(standin.sas) <= 1 + out["timings"]["total"]
+
+
+def test_a_token_that_runs_out_on_the_way_is_replaced(standin: Standin, tmp_path: Path) -> None:
+    """What is still signed with a token after its end is refused with 403 and asked for again with a new one."""
+    pc_items(tmp_path, standin, 4)
+    standin.delay_s = 0.1
+
+    def revoke() -> None:
+        while len(standin.blobs) < 4:
+            time.sleep(0.01)
+        standin.revoked.update(standin.tokens)
+
+    threading.Thread(target=revoke, daemon=True).start()
+    out = bp.build_composite(endpoint="pc", catalog=f"{standin.root}/v1", concurrency=2, on_error="raise", **ASK)
+    assert (out["bands"]["red"] == 1003).all()
+    assert 1 <= [entry.status for entry in standin.blobs].count(403) <= 2
+    assert len(standin.sas) == 2
+
+
+@pytest.mark.parametrize(("variable", "sent"), [(None, "from-file"), ("from-environment", "from-environment")])
+def test_the_key_of_the_settings_file(
+    standin: Standin, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, variable: str | None, sent: str
+) -> None:
+    """As the provider's own package keeps it; the environment stands before it, and neither is told to anyone."""
+    pc_items(tmp_path, standin, 1)
+    home = tmp_path / "home"
+    (home / ".planetarycomputer").mkdir(parents=True)
+    lines = (
+        "# planetarycomputer configure\nPC_SDK_SUBSCRIPTION_KEY=from-file\nPC_SDK_SAS_URL=http://127.0.0.1:9/never\n"
+    )
+    (home / ".planetarycomputer" / "settings.env").write_text(lines)
+    monkeypatch.setenv("HOME", str(home))
+    monkeypatch.delenv("PC_SDK_SUBSCRIPTION_KEY")
+    if variable:
+        monkeypatch.setenv("PC_SDK_SUBSCRIPTION_KEY", variable)
+    out = bp.build_composite(endpoint="pc", catalog=f"{standin.root}/v1", on_error="raise", **ASK)
+    assert [entry.headers["ocp-apim-subscription-key"] for entry in standin.sas] == [sent]
+    assert not any("ocp-apim-subscription-key" in entry.headers for entry in standin.blobs + standin.searches)
+    assert sent not in json.dumps({key: out[key] for key in ("sources", "skipped", "timings")}) + repr(out)
+    standin.revoked = {f"st=x&place=standin-box&sig=secret{n}" for n in range(99)}
+    with pytest.raises(bp.ReadError, match="403") as caught:
+        bp.build_composite(endpoint="pc", catalog=f"{standin.root}/v1", on_error="raise", **ASK)
+    assert sent not in str(caught.value)
+
+
+def test_only_blob_hosts_are_signed(standin: Standin, tmp_path: Path) -> None:
+    """Files of the same endpoint on another host are asked for as they are."""
+    items = [scene(tmp_path, "pc", "s", "2024-07-10", 1000)]
+    standin.items = served(items, tmp_path, f"{standin.root}/files")
+    out = bp.build_composite(endpoint="pc", catalog=f"{standin.root}/v1", **ASK)
+    assert (out["bands"]["red"] == 1000).all()
+    assert not standin.sas
+    assert not [entry for entry in standin.log if "sig=" in entry.target]
 
 
 def test_a_refused_token_is_replaced_once(standin: Standin, tmp_path: Path) -> None:
@@ -225,3 +374,65 @@ def test_a_broken_item_is_skipped_and_named(standin: Standin, tmp_path: Path) ->
         out = bp.build_composite(endpoint="pc", catalog=f"{standin.root}/v1", **ASK)
     assert [skip["item"] for skip in out["skipped"]] == ["broken"]
     assert (out["bands"]["red"] == 1000).all()
+
+
+BROKEN = {"type": "Feature", "id": "broken", "properties": {}, "assets": {"red": {"type": "image/tiff"}}}
+
+
+def in_a_collection(folder: Path, item: Item) -> object:
+    """An ItemCollection file."""
+    path = folder / "items.json"
+    path.write_text(
+        json.dumps({"type": "FeatureCollection", "features": [BROKEN, item, {**item, "id": "second", "assets": 7}]})
+    )
+    return path
+
+
+def in_lines(folder: Path, item: Item) -> object:
+    """An NDJSON file, of which one line has been cut off."""
+    path = folder / "items.ndjson"
+    path.write_text("\n".join([json.dumps(BROKEN), json.dumps(item), json.dumps({**item, "id": "x"})[:-30]]) + "\n")
+    return path
+
+
+def in_a_folder(folder: Path, item: Item) -> object:
+    """A folder with item files, of which one has been cut off, and another file that is none."""
+    for name, text in {"a": json.dumps(item), "b": json.dumps(BROKEN), "c": json.dumps(item)[:-30], "d": "[1]"}.items():
+        (folder / f"{name}.json").write_text(text)
+    return str(folder)
+
+
+def in_a_list(_: Path, item: Item) -> object:
+    """A list of dicts, of which one is no item at all."""
+    return [BROKEN, item, {"id": 7}]
+
+
+@pytest.mark.parametrize(
+    ("form", "second"),
+    [
+        (in_a_collection, "second"), (in_lines, "line 3"),
+        (in_a_folder, "c.json"), (in_a_list, "an item without an id"),
+    ],
+)  # fmt: skip
+def test_a_broken_item_of_a_local_catalogue(tmp_path: Path, form: Callable[[Path, Item], object], second: str) -> None:
+    """Skipped and named, or raised, as in answers to a search."""
+    good = scene(tmp_path, "earth-search", "good", "2024-07-10", 1000)
+    catalog: Any = form(tmp_path, good)
+    with pytest.warns(bp.SkippedWarning, match="broken"):
+        out = bp.build_composite(endpoint="earth-search", catalog=catalog, **ASK)
+    assert (out["bands"]["red"] == 1000).all()
+    assert len(out["skipped"]) == 2
+    assert {Path(skip["item"]).name for skip in out["skipped"]} == {"broken", second}
+    assert all(
+        "href" in skip["cause"] or "expected" in skip["cause"] or "EOF" in skip["cause"] for skip in out["skipped"]
+    )
+    with pytest.raises(bp.CatalogError, match=f"broken|{second}"):
+        bp.build_composite(endpoint="earth-search", catalog=catalog, on_error="raise", **ASK)
+
+
+def test_a_file_that_is_no_json_at_all(tmp_path: Path) -> None:
+    """Nothing can be had from it: that is an error, whatever `on_error` says."""
+    path = tmp_path / "items.json"
+    path.write_text('{"type": "FeatureCollection",\n "features": [')
+    with pytest.raises(bp.CatalogError, match=r"items\.json: not valid JSON"):
+        bp.build_composite(endpoint="earth-search", catalog=path, **ASK)

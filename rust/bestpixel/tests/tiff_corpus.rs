@@ -1,57 +1,21 @@
 //! Every file of the corpus and every hostile fixture goes in; samples or a typed error come out, and soon.
 #![expect(clippy::expect_used, reason = "a test that cannot read its inputs is to fail")]
 
-use bestpixel::tiff::{Cog, CompressedTile, Error, Level, Samples, decode_bands, decode_tile_into};
+mod files;
+mod read_all;
+
+use bestpixel::tiff::Error;
 use bytes::Bytes;
-use std::path::{Path, PathBuf};
+use files::{corpus, files_below, hostile};
+use read_all::read_all;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 /// What a file may take; it is wall clock, and the machine may be busy.
 const TIME_LIMIT: Duration = Duration::from_secs(if cfg!(debug_assertions) { 20 } else { 2 });
 
-/// Decoded bytes of one file: hostile ones claim any number of tiles, and the reader is asked for a few of them.
-const MOST_DECODED: usize = 96 << 20;
-
-fn files_below(folder: &Path) -> Vec<PathBuf> {
-    let Ok(entries) = std::fs::read_dir(folder) else { return Vec::new() };
-    let paths = entries.map(|entry| entry.expect("the folder can be listed").path());
-    paths.flat_map(|path| if path.is_dir() { files_below(&path) } else { vec![path] }).collect()
-}
-
 /// Mutated files read by default; `BESTPIXEL_MUTATIONS` asks for more, `BESTPIXEL_SEED` for others.
 const MUTATIONS: u64 = 3000;
-
-/// A tile of a file in memory; what lies beyond its end is not there.
-fn compressed(bytes: &Bytes, level: &Level, index: usize) -> CompressedTile {
-    let range = level.tile_range(index).unwrap_or_default();
-    let within = |at: u64| usize::try_from(at).unwrap_or(usize::MAX).min(bytes.len());
-    let (start, end) = (within(range.start), within(range.end));
-    CompressedTile { index, bytes: bytes.slice(start..end.max(start)) }
-}
-
-/// All tiles of all levels within the bound; gives how many were decoded.
-fn read_all(bytes: &Bytes) -> Result<usize, Error> {
-    let cog = Cog::from_bytes(bytes.clone())?;
-    let (mut left, mut decoded) = (MOST_DECODED, 0);
-    let mut samples = Samples::default();
-    for level in &cog.levels {
-        for index in 0..level.tile_count() {
-            let Some(rest) = left.checked_sub(level.decoded_bytes()) else { return Ok(decoded) };
-            left = rest;
-            let tile = compressed(bytes, level, index);
-            match decode_bands(level, &tile, cog.nodata) {
-                Ok(bands) => {
-                    decode_tile_into(level, &tile, cog.nodata, &mut samples)?;
-                    assert_eq!((samples.width(), samples.height()), (bands[0].width(), bands[0].height()));
-                    decoded += 1;
-                }
-                Err(Error::Tile { index: named, .. }) => assert_eq!(named, index),
-                Err(error) => panic!("a tile fails as a tile: {error}"),
-            }
-        }
-    }
-    Ok(decoded)
-}
 
 /// Reads each file below a folder within its time; gives how many there were and how many had a tile that could be read.
 fn read_folder(folder: &Path) -> (usize, usize) {
@@ -71,7 +35,7 @@ fn read_folder(folder: &Path) -> (usize, usize) {
 
 #[test]
 fn no_file_of_the_corpus_breaks_the_reader() {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data/tiff-corpus");
+    let folder = corpus();
     if !folder.is_dir() {
         eprintln!("skipped: the corpus is not here: {}", folder.display());
         return;
@@ -83,7 +47,7 @@ fn no_file_of_the_corpus_breaks_the_reader() {
 
 #[test]
 fn what_once_broke_the_reader_does_so_no_more() {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/hostile");
+    let folder = hostile();
     let (files, _) = read_folder(&folder);
     assert!(files > 0, "there are no fixtures in {}", folder.display());
 }
@@ -135,10 +99,10 @@ fn mutate(bytes: &mut Vec<u8>, numbers: &mut Numbers) {
 
 #[test]
 fn mutated_files_of_the_corpus_do_not_break_the_reader() {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data/tiff-corpus");
+    let folder = corpus();
     let number = |name: &str, default| std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(default);
     let mut paths = files_below(&folder);
-    paths.extend(files_below(&Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/hostile")));
+    paths.extend(files_below(&hostile()));
     paths.sort();
     let files: Vec<Vec<u8>> = paths.iter().map(|path| std::fs::read(path).expect("the file can be read")).collect();
     let files: Vec<Vec<u8>> = files.into_iter().filter(|file| (8..40_000).contains(&file.len())).collect();

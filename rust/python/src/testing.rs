@@ -2,8 +2,8 @@
 
 #![expect(clippy::needless_pass_by_value, reason = "PyO3 hands arguments over by value")]
 
-use bestpixel::raster::{Array, BBox, Crs, Grid, Projection, Tiling, Transform, Window};
-use bestpixel::resample::{Footprint, Level, Method, Patch, Points, Positions, Sample, Warp, nearest, resample};
+use bestpixel::raster::{Array, BBox, Crs, Grid, Projection, Tiling, Transform, VectorLevel, Window};
+use bestpixel::resample::{Footprint, Method, Patch, Points, Positions, Sample, Warp, nearest, resample};
 use numpy::{
     IntoPyArray, PyArray1, PyArray2, PyArrayMethods, PyReadonlyArray1, PyReadonlyArray2, PyUntypedArrayMethods,
 };
@@ -48,7 +48,7 @@ pub(crate) fn _project(
 /// The vector level in use.
 #[pyfunction]
 pub(crate) fn _simd() -> &'static str {
-    Level::best().name()
+    VectorLevel::best().name()
 }
 
 /// Where a source lies and what is to be made of it.

@@ -10,10 +10,8 @@ use crate::stac::{ApiClient, Found, Item, Search, find_items, read_items};
 /// The scenes of the catalogue that the request admits, each observation once.
 pub(crate) fn find_scenes(checked: &Checked, catalog: Catalog, io: &Io<'_>) -> Result<(Vec<Scene>, Vec<Unusable>)> {
     let (found, place) = match catalog {
-        Catalog::Path(path) => {
-            (Found { items: read_items(&path)?, ..Found::default() }, format!("catalog {}", path.display()))
-        }
-        Catalog::Items(items) => (Found { items, ..Found::default() }, "the given items".to_owned()),
+        Catalog::Path(path) => (read_items(&path)?, format!("catalog {}", path.display())),
+        Catalog::Items(found) => (found, "the given items".to_owned()),
         Catalog::Endpoint => (search(checked, checked.endpoint.api.to_owned(), io)?, checked.endpoint.api.to_owned()),
         Catalog::Url(url) => (search(checked, url.clone(), io)?, redact(&url)),
     };

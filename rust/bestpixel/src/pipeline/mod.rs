@@ -15,6 +15,7 @@ mod error;
 mod layers;
 mod mask;
 mod months;
+mod offset;
 mod plan;
 mod preview;
 mod quality;

@@ -4,7 +4,7 @@ use super::{Error, ErrorKind, Result, Stage};
 use crate::fetch::{Connections, Fetcher, Options};
 use crate::raster::{BBox, Crs, Grid};
 use crate::source::{Endpoint, NativeGrid, PlanetaryComputer, endpoint};
-use crate::stac::{Interval, Item};
+use crate::stac::{Found, Interval};
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -19,8 +19,8 @@ pub enum Catalog {
     Url(String),
     /// A file of items, or a folder of such files.
     Path(PathBuf),
-    /// The items themselves.
-    Items(Vec<Item>),
+    /// The items themselves, and what else a list of them had.
+    Items(Found),
 }
 
 /// What happens when something cannot be read.

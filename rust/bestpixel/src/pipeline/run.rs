@@ -2,6 +2,7 @@
 
 use super::catalog::find_scenes;
 use super::compose::Canvas;
+use super::offset::settle_offsets;
 use super::plan::FilePlan;
 use super::quality::{Arrived, Wanted, pixels, read_scores, start_scores};
 use super::read::{Kept, Source, read_fresh};
@@ -81,7 +82,7 @@ pub fn run_to_folder(
     Ok((metadata, paths))
 }
 
-/// Makes the plan of a composite: no reflectance pixel is read.
+/// Makes the plan of a composite: no reflectance pixel is read, unless an item contradicts itself about the offset in it.
 ///
 /// # Errors
 /// What stopped it.
@@ -248,7 +249,10 @@ impl<'a> Run<'a> {
                 .map(|&i| &candidates[i].scene)
                 .filter(|scene| !opened.contains_key(&scene.id))
                 .collect();
-            let failures = self.open_bands(&missing, &mut opened)?;
+            let mut failures = self.open_bands(&missing, &mut opened)?;
+            let scenes = candidates.iter_mut().enumerate().filter(|(index, _)| selected.contains(index));
+            let scenes = scenes.map(|(_, candidate)| &mut candidate.scene).collect();
+            failures.extend(settle_offsets(scenes, &self.fetcher, &self.io(), &mut self.warps)?);
             if failures.is_empty() {
                 return self.sources(&candidates, &selected, choices, &opened);
             }

@@ -13,9 +13,9 @@
 
 use super::positions::taps;
 use super::sample::{NODATA, Patch, Sample, finish};
-use super::simd::{Kernel, Level};
 use super::spans::{hull, spans};
 use super::{Positions, general};
+use crate::raster::{Kernel, VectorLevel};
 use std::ops::Range;
 
 /// The bilinear mean at each wanted position, handed to `put` in runs: output row, first column, values. [`NODATA`]
@@ -27,12 +27,12 @@ pub fn bilinear<T: Sample>(
     wanted: &[bool],
     put: impl FnMut(usize, usize, &[u16]),
 ) {
-    bilinear_at(Level::best(), patch, positions, nodata, wanted, put);
+    bilinear_at(VectorLevel::best(), patch, positions, nodata, wanted, put);
 }
 
 /// [`bilinear`] on a chosen level, for tests and measurements.
 pub fn bilinear_at<T: Sample>(
-    level: Level,
+    level: VectorLevel,
     patch: &Patch<T>,
     positions: &Positions,
     nodata: T,
@@ -145,7 +145,7 @@ fn longest_run(taps: &[Taps], is_single: bool) -> Range<usize> {
 /// Output rows one after the other. What has been summed along the last two source rows is kept: the next output row
 /// often needs it again.
 struct Rows<'a, T> {
-    level: Level,
+    level: VectorLevel,
     patch: &'a Patch<T>,
     nodata: T,
     columns: Columns,
@@ -161,7 +161,7 @@ struct Line {
 }
 
 impl<'a, T: Sample> Rows<'a, T> {
-    fn new(level: Level, patch: &'a Patch<T>, xs: &[f64], nodata: T) -> Self {
+    fn new(level: VectorLevel, patch: &'a Patch<T>, xs: &[f64], nodata: T) -> Self {
         let line = || Line { row: None, sums: vec![0.0; xs.len()], weights: vec![0.0; xs.len()] };
         let columns = Columns::new(xs, patch.col_off, patch.array.width());
         let scratch = [vec![T::default(); xs.len()], vec![T::default(); xs.len()]];

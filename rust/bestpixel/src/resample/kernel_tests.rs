@@ -1,5 +1,5 @@
 use super::*;
-use crate::raster::{Array, Tiling, Window};
+use crate::raster::{Array, Tiling, VectorLevel, Window};
 use proptest::prelude::*;
 
 /// 10 20
@@ -80,7 +80,8 @@ fn check<T: Sample>(patch: &Patch<T>, cols: &[f64], rows: &[f64], nodata: T, mas
     let general = Positions::General { width: cols.len(), cols: xs, rows: ys };
     let expected = naive::bilinear(patch, &separable, nodata);
     let wanted: Vec<bool> = (0..expected.len()).map(|i| mask >> (i % 61) & 1 == 1).collect();
-    for (level, positions) in Level::all().into_iter().flat_map(|level| [(level, &separable), (level, &general)]) {
+    for (level, positions) in VectorLevel::all().into_iter().flat_map(|level| [(level, &separable), (level, &general)])
+    {
         let mut out: Vec<Option<u16>> = vec![None; expected.len()];
         bilinear_at(level, patch, positions, nodata, &wanted, |row, col, values| {
             for (i, &value) in values.iter().enumerate() {

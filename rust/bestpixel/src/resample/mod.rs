@@ -2,7 +2,7 @@
 //!
 //! [`Warp`] says where the pixels of the output grid lie in a source's CRS, [`Positions`] where among its pixels,
 //! [`nearest`], [`bilinear`] and [`resample`] take the samples there. The loops over pixels run on the widest vector unit
-//! that the machine has ([`Level`]) and give the same pixels on each.
+//! that the machine has ([`VectorLevel`](crate::raster::VectorLevel)) and give the same pixels on each.
 
 mod bilinear;
 mod general;
@@ -12,16 +12,15 @@ mod nearest;
 mod nodes;
 mod positions;
 mod sample;
-mod simd;
 mod spans;
 mod warp;
+mod whole;
 mod wide;
 
 pub use bilinear::{bilinear, bilinear_at};
 pub use nearest::nearest;
 pub use positions::{Footprint, Positions};
 pub use sample::{NODATA, Patch, Sample};
-pub use simd::Level;
 pub use warp::{Points, Warp};
 pub use wide::{Method, resample};
 

@@ -1,7 +1,10 @@
 //! The sample in which each position lies comes out (rule V2).
 
+#![expect(clippy::inline_always, reason = "only what is inlined into a level's shell is compiled for that level")]
+
+use super::whole::{floor, integer};
 use super::{Patch, Positions};
-use crate::raster::Array;
+use crate::raster::{Array, Kernel, VectorLevel, Window};
 
 /// The place of positions outside the patch.
 const OUTSIDE: usize = usize::MAX;
@@ -56,13 +59,42 @@ fn separable<T: Copy>(patch: &Patch<T>, cols: &[f64], rows: &[f64], missing: T) 
 }
 
 fn general<T: Copy>(patch: &Patch<T>, width: usize, cols: &[f64], rows: &[f64], missing: T) -> Array<T> {
-    let (source, source_width) = (patch.array.values(), patch.array.width());
-    let at = |(&x, &y): (&f64, &f64)| {
-        let (col, row) = (place(x, patch.col_off, source_width), place(y, patch.row_off, patch.array.height()));
-        if col == OUTSIDE || row == OUTSIDE { missing } else { source[row * source_width + col] }
-    };
-    let values: Vec<T> = cols.iter().zip(rows).map(at).collect();
+    let source = patch.array.values();
+    let mut values = Vec::with_capacity(cols.len());
+    let mut places = [0; BLOCK];
+    for (xs, ys) in cols.chunks(BLOCK).zip(rows.chunks(BLOCK)) {
+        VectorLevel::best().run(Places { patch: &patch.window(), xs, ys, out: &mut places });
+        values.extend(places[..xs.len()].iter().map(|&place| source.get(place).copied().unwrap_or(missing)));
+    }
     Array::from_vec(width, values.len().checked_div(width).unwrap_or(0), values)
+}
+
+/// Positions that are looked up at a time.
+const BLOCK: usize = 256;
+
+/// The indices of samples among all of a patch.
+struct Places<'a> {
+    patch: &'a Window,
+    xs: &'a [f64],
+    ys: &'a [f64],
+    out: &'a mut [usize; BLOCK],
+}
+
+impl Kernel for Places<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run(self) {
+        let Window { col_off, row_off, width, height } = *self.patch;
+        for ((to, &x), &y) in self.out.iter_mut().zip(self.xs).zip(self.ys) {
+            // Comparisons are false for what is no number.
+            let (col, row) = (x - col_off as f64, y - row_off as f64);
+            let is_inside = (0.0..width as f64).contains(&col) && (0.0..height as f64).contains(&row);
+            let [row, col] = [row, col].map(|position| integer(floor(position)) as usize);
+            let place = row.wrapping_mul(width).wrapping_add(col);
+            *to = if is_inside { place } else { OUTSIDE };
+        }
+    }
 }
 
 #[cfg(test)]

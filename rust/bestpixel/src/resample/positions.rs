@@ -1,6 +1,7 @@
 //! Where output pixels lie among the pixels of a source level, and which tiles they touch.
 
 use super::spans::any_in_column;
+use super::whole::round;
 use crate::raster::{Tiling, Window};
 use std::ops::Range;
 
@@ -31,9 +32,7 @@ const SNAP: f64 = 1e-6;
 /// Moves a position that is off an edge or centre by rounding alone onto it.
 #[inline]
 pub(super) fn snap(position: f64) -> f64 {
-    // Adding so large a number leaves no room for fractions: the sum is rounded to an integer, on any machine.
-    const ROUND: f64 = 6_755_399_441_055_744.0;
-    let exact = ((position * 2.0 + ROUND) - ROUND) * 0.5;
+    let exact = round(position * 2.0) * 0.5;
     if (position - exact).abs() < SNAP { exact } else { position }
 }
 

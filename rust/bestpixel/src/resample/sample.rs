@@ -2,7 +2,8 @@
 
 #![expect(clippy::inline_always, reason = "only what is inlined into a level's shell is compiled for that level")]
 
-use crate::raster::Array;
+use super::whole::floor_u16;
+use crate::raster::{Array, Window};
 
 /// The value of output pixels that have none.
 pub const NODATA: u16 = u16::MAX;
@@ -64,6 +65,11 @@ pub struct Patch<T> {
 }
 
 impl<T: Copy> Patch<T> {
+    /// The part of the level that it holds.
+    pub(super) fn window(&self) -> Window {
+        Window::new(self.col_off, self.row_off, self.array.width(), self.array.height())
+    }
+
     /// A sample by its column and row in the level.
     #[inline]
     pub(super) fn get(&self, col: i64, row: i64) -> Option<T> {
@@ -76,10 +82,10 @@ impl<T: Copy> Patch<T> {
 
 /// The weighted mean as an output value: rounded half up and clamped to 1..=65534, [`NODATA`] where nothing has weight.
 ///
-/// The limits come before the cut to an integer: a positive number is cut as `floor` would, without its cost.
+/// The limits come before the cut to an integer, and make a number of what is none.
 #[inline(always)]
 #[expect(clippy::manual_clamp, reason = "max and min make a number of what is none, clamp does not")]
 pub(super) fn finish(sum: f32, weight: f32) -> u16 {
-    let rounded = (sum / weight + 0.5).max(1.0).min(65534.0) as i32 as u16;
+    let rounded = floor_u16((sum / weight + 0.5).max(1.0).min(65534.0));
     if weight > 0.0 { rounded } else { NODATA }
 }

@@ -17,8 +17,7 @@
 use super::Positions;
 use super::nodes::{Lattice, Line};
 use super::positions::snap;
-use super::simd::{Kernel, Level};
-use crate::raster::{Grid, Projection, Transform};
+use crate::raster::{Grid, Kernel, Projection, Transform, VectorLevel};
 use std::ops::Range;
 
 /// Points of the output grid: `width` x `height` cells of `step` x `step` pixels from (`col_off`, `row_off`), each taken
@@ -155,7 +154,7 @@ fn interpolate(points: &Points, here: Range<usize>, line: &Line, source: &Transf
     let (dx, dy) = source.pixel_vector(line.step.0, line.step.1);
     let offset = points.col(here.start) - line.col;
     let step = points.step as f64;
-    let level = Level::best();
+    let level = VectorLevel::best();
     level.run(Straight { start: x + offset * dx, step: step * dx, out: xs });
     level.run(Straight { start: y + offset * dy, step: step * dy, out: ys });
 }

@@ -19,6 +19,7 @@ pub use endpoints::{Collection, ENDPOINTS, Endpoint, NativeGrid, Overviews, Qual
 pub use error::{Error, Result};
 pub use naming::{DateRule, DuplicateRule, TileRule};
 pub use offset::OffsetRule;
+pub(crate) use offset::is_taken_out;
 pub use quality::{CLEAR, NODATA, QualityKind, UNUSABLE};
 pub use scale::{MISSING_DN, Scale};
 pub use scene::{Scene, Unusable};

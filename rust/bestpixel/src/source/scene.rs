@@ -19,6 +19,8 @@ pub struct Scene {
     pub datetime: String,
     /// To be subtracted from reflectance.
     pub offset: u16,
+    /// Where the item contradicts itself: the file whose pixels tell whether [`Scene::offset`] is still in them.
+    pub witness_href: Option<String>,
     /// Where quality lies: one layer, or one for each requested band.
     pub quality_hrefs: Vec<String>,
     /// Where the requested bands lie, in their order.
@@ -78,6 +80,7 @@ impl Scene {
             platform: item.text("platform").unwrap_or_default().to_lowercase(),
             datetime,
             offset: collection.offset.offset(item),
+            witness_href: collection.offset.witness(item).map(href).transpose()?,
             quality_hrefs: collection.quality_assets(bands).into_iter().map(href).collect::<Result<_, _>>()?,
             band_hrefs: bands.iter().map(band_href).collect::<Result<_, _>>()?,
             version: Version::of(item, collection),

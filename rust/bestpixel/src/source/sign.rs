@@ -21,6 +21,9 @@ use url::Url;
 /// Where tokens are given, unless `PC_SDK_SAS_URL` says otherwise; as the provider's own Python package has it.
 const SAS_URL: &str = "https://planetarycomputer.microsoft.com/api/sas/v1/token";
 
+/// Where the provider's own Python package keeps settings, below the home folder.
+const SETTINGS: &str = ".planetarycomputer/settings.env";
+
 /// The hosts of Azure blob storage: `{account}` comes before.
 const BLOB_HOST: &str = ".blob.core.windows.net";
 
@@ -64,12 +67,14 @@ impl PlanetaryComputer {
         Self { sas_url, key, api: ApiClient::default(), slots: Mutex::default() }
     }
 
-    /// The signer that an endpoint needs, if any, as the environment variables `PC_SDK_SAS_URL` and
-    /// `PC_SDK_SUBSCRIPTION_KEY` want it.
+    /// The signer that an endpoint needs, if any, as `PC_SDK_SAS_URL` and `PC_SDK_SUBSCRIPTION_KEY` want it: environment
+    /// variables, else lines of `~/.planetarycomputer/settings.env`.
     pub fn for_endpoint(endpoint: &Endpoint) -> Option<Arc<dyn Signer>> {
-        let variable = |name| std::env::var(name).ok().filter(|value| !value.is_empty());
-        let sas_url = variable("PC_SDK_SAS_URL");
-        let key = variable("PC_SDK_SUBSCRIPTION_KEY");
+        let file = std::env::home_dir().and_then(|home| std::fs::read_to_string(home.join(SETTINGS)).ok());
+        let file = file.unwrap_or_default();
+        let wanted = |name| std::env::var(name).ok().filter(|value| !value.is_empty()).or_else(|| setting(&file, name));
+        let sas_url = wanted("PC_SDK_SAS_URL");
+        let key = wanted("PC_SDK_SUBSCRIPTION_KEY");
         match endpoint.signing() {
             Signing::None => None,
             Signing::PlanetaryComputer => Some(Arc::new(Self::new(sas_url.as_deref().unwrap_or(SAS_URL), key))),
@@ -123,6 +128,19 @@ impl PlanetaryComputer {
         let expiry: Timestamp = field("msft:expiry").ok_or_else(lacking)?.parse().map_err(|_| lacking())?;
         Ok((token.to_owned(), life(expiry, answer.date.as_deref())))
     }
+}
+
+/// A setting in lines of `NAME=value`, as a shell would read them; None where it is not there, or empty.
+fn setting(lines: &str, name: &str) -> Option<String> {
+    let value = |line: &str| {
+        let line = line.trim();
+        let (own, value) = line.strip_prefix("export ").unwrap_or(line).split_once('=')?;
+        let value = value.trim();
+        let unquoted = ['"', '\''].iter().find_map(|&quote| value.strip_prefix(quote)?.strip_suffix(quote));
+        (own.trim() == name).then(|| unquoted.unwrap_or(value).to_owned())
+    };
+    // Of several the last one counts.
+    lines.lines().filter_map(value).next_back().filter(|value| !value.is_empty())
 }
 
 /// How long a token lives, by the server's clock where it shows one: this machine's may be wrong. Never less than a
@@ -286,6 +304,14 @@ mod tests {
         let expiry: Timestamp = "2015-10-21T08:28:00Z".parse().unwrap();
         assert_eq!(life(expiry, Some("Wed, 21 Oct 2015 07:28:00 GMT")), Duration::from_secs(3600));
         assert_eq!(life(expiry, None), Duration::from_secs(1));
+    }
+
+    #[test]
+    fn settings_of_every_form() {
+        let lines = "# a comment\nA=old\n export A = 'new' \nB=\"two words\"\nC=\nAA=x\nno line\n";
+        let found = |name| setting(lines, name);
+        assert_eq!((found("A").as_deref(), found("B").as_deref()), (Some("new"), Some("two words")));
+        assert_eq!([found("C"), found("D"), found("# a comment")], [None, None, None]);
     }
 
     #[test]

@@ -13,7 +13,7 @@ fn real(path: &str) -> Vec<Item> {
         eprintln!("skipped: real data are not here");
         return Vec::new();
     }
-    read_items(&data.join("stac").join(path)).unwrap()
+    read_items(&data.join("stac").join(path)).unwrap().items
 }
 
 fn scene(item: &Item, name: &str, bands: &[&str]) -> Result<Scene, Unusable> {
@@ -23,6 +23,12 @@ fn scene(item: &Item, name: &str, bands: &[&str]) -> Result<Scene, Unusable> {
 
 fn all_bands(item: &Item, name: &str) -> Scene {
     scene(item, name, &endpoint(name).unwrap().band_names()).unwrap()
+}
+
+/// What versions of one observation share, by the item's own words: platform and the sensing start of the datastrip.
+fn observation(item: &Item) -> Option<String> {
+    let (_, start) = item.text("s2:datastrip_id")?.rsplit_once("_S")?;
+    Some(format!("{} {}", item.text("platform")?.to_lowercase(), start.get(..15)?))
 }
 
 #[test]
@@ -35,6 +41,7 @@ fn a_hundred_items_of_the_planetary_computer() {
         assert_eq!((scene.band_hrefs.len(), scene.quality_hrefs.len()), (12, 1));
         assert!(scene.quality_hrefs[0].ends_with("_SCL_20m.tif"));
         assert_eq!(scene.offset, if item.number("s2:processing_baseline").unwrap() >= 4.0 { 1000 } else { 0 });
+        assert_eq!(scene.version.key, observation(item));
         let zone: u32 = scene.tile[..2].parse().unwrap();
         assert_eq!(item.epsg().map(|code| code % 100), Some(zone));
         assert_eq!(scene.datetime.get(..10), item.text("datetime").and_then(|time| time.get(..10)));
@@ -89,21 +96,28 @@ fn old_and_new_items_of_the_planetary_computer() {
 fn items_of_element84_over_all_baselines() {
     let items = real("earth-search");
     for item in items.iter().filter(|item| item.collection.as_deref() == Some("sentinel-2-l2a")) {
+        let scene = scene(item, "earth-search", &["red", "swir16"]).unwrap();
         // In every item at hand the flag says that the offset is out, or the baseline knows none.
-        let found = scene(item, "earth-search", &["red", "swir16"]);
-        match found {
-            Ok(scene) => {
-                assert_eq!(scene.offset, 0, "{}", item.id);
-                assert_eq!(Some(scene.tile.as_str()), item.id.split('_').nth(1));
-                let is_tiff = |href: &String| href.rsplit_once('.').is_some_and(|(_, end)| end == "tif");
-                assert!(scene.band_hrefs.iter().all(is_tiff), "{}", item.id);
-            }
-            Err(unusable) => panic!("{unusable:?}"),
+        assert_eq!((scene.offset, scene.witness_href.as_deref()), (0, None), "{}", item.id);
+        let mut id = item.id.split('_');
+        assert_eq!(
+            Some(scene.platform.as_str()),
+            id.next().map(|id| format!("sentinel-{}", id[1..].to_lowercase())).as_deref()
+        );
+        assert_eq!(Some(scene.tile.as_str()), id.next());
+        assert_eq!(Some(scene.datetime.get(..10).unwrap().replace('-', "").as_str()), id.next());
+        let is_south = scene.tile.as_bytes()[2] < b'N';
+        assert_eq!(item.epsg(), Some(scene.tile[..2].parse::<u32>().unwrap() + if is_south { 32700 } else { 32600 }));
+        assert_eq!((&scene.version.key, scene.version.key.is_some()), (&observation(item), true));
+        for (href, name) in scene.band_hrefs.iter().chain(&scene.quality_hrefs).zip(["B04.tif", "B11.tif", "SCL.tif"]) {
+            assert!(href.ends_with(name), "{href}");
         }
     }
     for item in items.iter().filter(|item| item.collection.as_deref() == Some("sentinel-2-c1-l2a")) {
         let scene = all_bands(item, "earth-search-c1");
-        assert_eq!((scene.tile.as_str(), scene.offset), ("20EPT", 1000));
+        assert_eq!((scene.tile.as_str(), scene.offset, item.epsg()), ("20EPT", 1000, Some(32720)));
+        assert_eq!(scene.version.key.as_deref(), Some("sentinel-2b 20250731T131905"));
+        assert_eq!(scene.datetime, "2025-07-31T13:19:22.930000Z");
         assert!(endpoint("earth-search").unwrap().collection_of(item).is_none());
     }
     for item in items.iter().filter(|item| item.id.contains("T01WCQ")) {
@@ -123,6 +137,9 @@ fn items_of_modis() {
         let expected = if is_live { ("h35v10", "2025-03-02T00:00:00Z") } else { ("h14v10", "2022-02-01T00:00:00Z") };
         assert_eq!((scene.tile.as_str(), scene.datetime.as_str()), expected);
         assert_eq!((scene.offset, item.epsg()), (0, None));
+        let day = if is_live { "A2025061" } else { "A2022032" };
+        assert_eq!(scene.version.key, Some(format!("MCD43A4.{day}")));
+        assert_eq!(scene.platform, if is_live { "" } else { "terra,aqua" });
         for (href, band) in scene.band_hrefs.iter().zip([2, 3]) {
             assert!(href.ends_with(&format!("Nadir_Reflectance_Band{band}.tif")), "{href}");
         }
@@ -150,6 +167,8 @@ fn items_of_hls() {
         assert!(scene.band_hrefs[0].ends_with(if is_landsat { "B05.tif" } else { "B8A.tif" }));
         assert_eq!((scene.tile.as_str(), item.epsg()), ("19LDD", Some(32619)));
         assert_eq!(scene.platform, if is_landsat { "landsat-9" } else { "sentinel-2a" });
+        assert_eq!(Some(scene.datetime.as_str()), item.text("datetime"));
+        assert_eq!((scene.offset, scene.version.key), (0, None));
     }
 }
 

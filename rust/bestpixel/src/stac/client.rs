@@ -1,6 +1,6 @@
 //! A search goes in, all items that a STAC API has for it come out, page by page.
 
-use super::{ApiClient, Call, Error, Item, Result, Search};
+use super::{ApiClient, Call, Error, Found, Result, Search};
 use reqwest::Method;
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use serde_json::{Map, Value};
@@ -9,22 +9,12 @@ use std::collections::HashSet;
 /// A search that takes more pages than this asks for too much, or the server leads on for ever.
 const MAX_PAGES: usize = 10_000;
 
-/// What a search has found.
-#[derive(Debug, Default)]
-pub struct Found {
-    /// The items, in the server's order, each once.
-    pub items: Vec<Item>,
-    /// Id (as far as there is one) of what is no item, and why not.
-    pub broken: Vec<(String, String)>,
-}
-
-/// Everything that an API has for some searches (a box across the antimeridian makes two).
+/// Everything that an API has for some searches (a box across the antimeridian makes two), each item once.
 ///
 /// # Errors
 /// Those of [`ApiClient::call`], [`Error::NotItems`] where an answer is no page of items, [`Error::Loop`].
 pub async fn find_items(client: &ApiClient, api: &str, searches: &[Search]) -> Result<Found> {
     let mut found = Found::default();
-    let mut ids = HashSet::new();
     for search in searches {
         let first = search.first_call(api)?;
         let mut seen = HashSet::new();
@@ -37,14 +27,16 @@ pub async fn find_items(client: &ApiClient, api: &str, searches: &[Search]) -> R
             }
             let page = client.call(&call).await?.json;
             next = next_call(&page, &first, &call)?;
-            take_items(page, &url, &mut ids, &mut found)?;
+            take_items(page, &url, &mut found)?;
         }
     }
+    let mut ids = HashSet::new();
+    found.items.retain(|item| ids.insert((item.collection.clone(), item.id.clone())));
     Ok(found)
 }
 
-/// Moves a page's items to what has been found; an item that two pages or searches hold is taken once.
-fn take_items(page: Value, url: &str, ids: &mut HashSet<(Option<String>, String)>, found: &mut Found) -> Result<()> {
+/// Moves a page's items to what has been found.
+fn take_items(page: Value, url: &str, found: &mut Found) -> Result<()> {
     let features = match page {
         Value::Object(mut page) => page.remove("features"),
         _ => None,
@@ -53,17 +45,7 @@ fn take_items(page: Value, url: &str, ids: &mut HashSet<(Option<String>, String)
         let reason = "the answer to the search is no page of items".to_owned();
         return Err(Error::NotItems { path: url.to_owned(), reason });
     };
-    for feature in features {
-        let id = feature.get("id").and_then(Value::as_str).unwrap_or("an item without an id").to_owned();
-        match serde_json::from_value::<Item>(feature) {
-            Ok(item) => {
-                if ids.insert((item.collection.clone(), id)) {
-                    found.items.push(item);
-                }
-            }
-            Err(error) => found.broken.push((id, error.to_string())),
-        }
-    }
+    features.into_iter().for_each(|feature| found.add(feature));
     Ok(())
 }
 

@@ -7,7 +7,7 @@ use super::level::{Level, read_level};
 use super::limits::{self, check};
 use super::metadata::{Scaling, read_scalings};
 use super::tags::tag;
-use super::{Error, Result, geokeys};
+use super::{Error, Result, geokeys, ghost};
 use crate::fetch::{ByteSource, MemorySource};
 use crate::raster::{Crs, Transform};
 use bytes::Bytes;
@@ -15,6 +15,9 @@ use std::sync::Arc;
 
 /// The first read. The directories of a full Sentinel-2 file with its overviews fit in it.
 const HEADER_BYTES: u64 = 32 * 1024;
+
+/// Where a file promises that all its directories stand together, reads double until they are as large as this.
+const MOST_AHEAD: u64 = 1 << 20;
 
 /// An opened file.
 pub struct Cog {
@@ -49,7 +52,9 @@ impl Cog {
             match parse(&header) {
                 // What is missing is mostly one of several neighbours: read a whole block.
                 Err(Error::NeedBytes(range)) => {
-                    next = range.start..range.end.max(range.start.saturating_add(HEADER_BYTES));
+                    let ahead = if ghost::directories_come_first(&header) { header.len() } else { HEADER_BYTES };
+                    let ahead = ahead.clamp(HEADER_BYTES, MOST_AHEAD);
+                    next = range.start..range.end.max(range.start.saturating_add(ahead));
                 }
                 Err(error) => return Err(error),
                 Ok(parsed) => return Ok(parsed.with(source)),
@@ -141,4 +146,51 @@ fn parse(header: &HeaderBytes) -> Result<Parsed> {
 /// What a directory is for; an ordinary page where its tag cannot be read.
 fn subfile_type(ifd: &Ifd<'_>) -> Result<u64> {
     Ok(ifd.unsigned(tag::NEW_SUBFILE_TYPE).tolerate()?.flatten().unwrap_or(0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A file of 20 directories of 3600 tiles each: 600 KB before the first pixel.
+    fn long_header(promises: &[u8]) -> Vec<u8> {
+        const TILES: u32 = 3600;
+        let mut file = b"II\x2a\0".to_vec();
+        file.extend((8 + promises.len() as u32).to_le_bytes());
+        file.extend(promises);
+        for image in 0..20 {
+            let start = file.len() as u32;
+            let values = start + 2 + 8 * 12 + 4;
+            let tags = [(256, 960), (257, 960), (258, 8), (254, u32::from(image > 0)), (322, 16), (323, 16)];
+            let mut entries: Vec<(u16, u32, u32)> = tags.into_iter().map(|(tag, value)| (tag, 1, value)).collect();
+            entries.extend([(324, TILES, values), (325, TILES, values + 4 * TILES)]);
+            file.extend(8u16.to_le_bytes());
+            for (tag, count, value) in entries {
+                file.extend(tag.to_le_bytes());
+                file.extend(4u16.to_le_bytes());
+                file.extend([count, value].map(u32::to_le_bytes).concat());
+            }
+            let next = if image < 19 { values + 8 * TILES } else { 0 };
+            file.extend(next.to_le_bytes());
+            file.extend([1_u32.to_le_bytes()].repeat(2 * TILES as usize).concat());
+        }
+        // The pixels of a large file.
+        file.resize(8 << 20, 0);
+        file
+    }
+
+    async fn levels_and_reads(promises: &[u8]) -> (usize, u64) {
+        let source = Arc::new(MemorySource::new("memory", long_header(promises)));
+        let cog = Cog::open(Arc::<MemorySource>::clone(&source)).await.expect("the header is right");
+        (cog.levels.len(), source.meter().totals().0)
+    }
+
+    #[tokio::test]
+    async fn a_long_header_whose_place_is_promised_is_read_in_a_few_steps() {
+        let kept = b"GDAL_STRUCTURAL_METADATA_SIZE=000024 bytes\nLAYOUT=IFDS_BEFORE_DATA\n";
+        assert_eq!(levels_and_reads(kept).await, (20, 6));
+        let (levels, reads) = levels_and_reads(b"").await;
+        assert_eq!(levels, 20);
+        assert!(reads > 12, "{reads} reads without a promise");
+    }
 }

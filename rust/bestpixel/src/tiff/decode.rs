@@ -1,6 +1,5 @@
 //! A compressed tile goes in, its samples come out; never awaits.
 
-use super::byte_order::ByteOrder;
 use super::codec::{decompress, most_decoded};
 use super::predictor::{undo_byte_differences, undo_horizontal};
 use super::samples::Source;
@@ -68,6 +67,12 @@ fn decode(level: &Level, tile: &CompressedTile, nodata: Option<f64>, bands: &mut
     if is_sparse {
         return Ok(());
     }
+    if level.lies_as_in_memory() {
+        let bytes = bands[0].bytes_mut();
+        fill(level, &tile.bytes, bytes).map_err(|reason| tile_error(level, tile, reason))?;
+        bytes.chunks_exact_mut(row_bytes).for_each(|row| undo_predictor(level, row));
+        return Ok(());
+    }
     SCRATCH.with_borrow_mut(|scratch| {
         scratch.resize(row_bytes * height, 0);
         let result = fill(level, &tile.bytes, scratch).map_err(|reason| tile_error(level, tile, reason));
@@ -96,18 +101,22 @@ fn fill(level: &Level, bytes: &[u8], output: &mut [u8]) -> std::result::Result<(
     decompress(level.compression, bytes, output)
 }
 
-/// Undoes the predictor of a row while it is in the nearest cache, and takes the samples out of it.
-fn read_row(level: &Level, row: usize, bytes: &mut [u8], bands: &mut [Samples]) {
-    let (kind, stride) = (level.kind, level.stride());
-    let is_planes = level.predictor == predictor::FLOATING_POINT;
+/// Undoes the predictor of a row; that of floating-point samples leaves their bytes plane by plane.
+fn undo_predictor(level: &Level, row: &mut [u8]) {
     match level.predictor {
-        predictor::HORIZONTAL => undo_horizontal(bytes, kind.bits() / 8, stride, level.order),
-        predictor::FLOATING_POINT => undo_byte_differences(bytes, stride),
+        predictor::HORIZONTAL => undo_horizontal(row, level.kind.bits() / 8, level.stride(), level.order),
+        predictor::FLOATING_POINT => undo_byte_differences(row, level.stride()),
         _ => {}
     }
-    // The fill order says how bits lie in bytes, never how bytes lie in numbers.
-    let order: ByteOrder = level.order;
+}
+
+/// Undoes the predictor of a row while it is in the nearest cache, and takes the samples out of it.
+fn read_row(level: &Level, row: usize, bytes: &mut [u8], bands: &mut [Samples]) {
+    undo_predictor(level, bytes);
+    let is_planes = level.predictor == predictor::FLOATING_POINT;
     for (band, samples) in bands.iter_mut().enumerate() {
-        samples.read_row(row, bytes, &Source { kind, order, stride, band, is_planes });
+        // The fill order says how bits lie in bytes, never how bytes lie in numbers.
+        let source = Source { kind: level.kind, order: level.order, stride: level.stride(), band, is_planes };
+        samples.read_row(row, bytes, &source);
     }
 }

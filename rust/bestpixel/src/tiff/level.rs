@@ -71,6 +71,14 @@ impl Level {
         if self.is_planar { 1 } else { self.samples }
     }
 
+    /// Whether a tile without its predictor is, byte for byte, what its samples are in memory: it can be decompressed
+    /// into its place.
+    pub(crate) fn lies_as_in_memory(&self) -> bool {
+        let is_native = self.kind.bits() == 8 || (cfg!(target_endian = "little") && self.order == ByteOrder::Little);
+        let is_whole = self.kind.bits() == self.kind.bytes() * 8;
+        is_native && is_whole && self.stride() == 1 && self.predictor != predictor::FLOATING_POINT
+    }
+
     /// Bytes of a row of a tile as it was compressed.
     pub(crate) fn row_bytes(&self) -> usize {
         (self.tiling.tile_width * self.stride() * self.kind.bits()).div_ceil(8)

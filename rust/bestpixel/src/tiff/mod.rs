@@ -10,6 +10,7 @@ mod decode;
 mod error;
 mod fetch_tiles;
 mod geokeys;
+mod ghost;
 mod ifd;
 mod image;
 mod layout;

@@ -159,6 +159,11 @@ impl Samples {
         }
     }
 
+    /// The samples as they lie in memory, row by row.
+    pub(crate) fn bytes_mut(&mut self) -> &mut [u8] {
+        with_array!(self, array => bytemuck::cast_slice_mut(array.values_mut()))
+    }
+
     /// Sets all samples to a value, the nearest one that the type has.
     pub(crate) fn fill(&mut self, value: f64) {
         macro_rules! fill {
@@ -238,22 +243,11 @@ macro_rules! stored {
         impl Stored for $t {
             fn gather(bytes: &[u8], source: &Source, row: &mut [Self]) {
                 let (samples, _) = bytes.as_chunks::<{ size_of::<$t>() }>();
-                match (source.stride, source.order) {
-                    // Written out so that the compiler sees a plain copy.
-                    (1, ByteOrder::Little) => {
-                        row.iter_mut().zip(samples).for_each(|(to, &sample)| *to = <$t>::from_le_bytes(sample));
-                    }
-                    (1, ByteOrder::Big) => {
-                        row.iter_mut().zip(samples).for_each(|(to, &sample)| *to = <$t>::from_be_bytes(sample));
-                    }
-                    (stride, order) => {
-                        let wanted = samples.iter().skip(source.band).step_by(stride);
-                        row.iter_mut().zip(wanted).for_each(|(to, &sample)| *to = match order {
-                            ByteOrder::Little => <$t>::from_le_bytes(sample),
-                            ByteOrder::Big => <$t>::from_be_bytes(sample),
-                        });
-                    }
-                }
+                let wanted = samples.iter().skip(source.band).step_by(source.stride);
+                row.iter_mut().zip(wanted).for_each(|(to, &sample)| *to = match source.order {
+                    ByteOrder::Little => <$t>::from_le_bytes(sample),
+                    ByteOrder::Big => <$t>::from_be_bytes(sample),
+                });
             }
         }
     )*};

@@ -2,7 +2,10 @@
 //!
 //! Rows start at a byte. Source: TIFF 6.0, section 3 (`BitsPerSample`), and GDAL's NBITS files.
 
+#![expect(clippy::inline_always, reason = "only what is inlined into a level's shell is compiled for that level")]
+
 use super::samples::Source;
+use crate::raster::{Kernel, VectorLevel};
 
 /// Fills `row` with the wanted samples of a row of bytes.
 pub(crate) fn unpack_row<T: Copy>(bytes: &[u8], source: &Source, row: &mut [T], convert: impl Fn(u16) -> T + Copy) {
@@ -25,7 +28,7 @@ fn unpack_groups<T: Copy>(bytes: &[u8], bits: usize, row: &mut [T], convert: imp
     macro_rules! by_bits {
         ($($bits:literal)*) => {
             match bits {
-                $($bits => groups::<T, $bits>(bytes, row, convert),)*
+                $($bits => VectorLevel::best().run(Groups::<T, _, $bits> { bytes, row, convert }),)*
                 _ => 0,
             }
         };
@@ -33,24 +36,38 @@ fn unpack_groups<T: Copy>(bytes: &[u8], bits: usize, row: &mut [T], convert: imp
     by_bits!(1 2 3 4 5 6 7 9 10 11 12 13 14 15)
 }
 
-/// With the width known when compiling, shifts are constants and the eight samples do not wait for each other.
-fn groups<T: Copy, const BITS: usize>(bytes: &[u8], row: &mut [T], convert: impl Fn(u16) -> T) -> usize {
-    let mask = (1u64 << BITS) - 1;
-    // The second half of a group starts at byte `half`, `skip` bits into it: both halves fit into a word of 64 bits.
-    let (half, skip) = (4 * BITS / 8, 4 * BITS % 8);
-    let (blocks, _) = row.as_chunks_mut::<8>();
-    for (i, block) in blocks.iter_mut().enumerate() {
-        let start = i * BITS;
-        let (Some(first), Some(second)) = (word(bytes, start), word(bytes, start + half)) else { return i * 8 };
-        for k in 0..4 {
-            block[k] = convert((first >> (64 - BITS * (k + 1)) & mask) as u16);
-            block[k + 4] = convert((second >> (64 - skip - BITS * (k + 1)) & mask) as u16);
+/// Groups of eight samples. With the width known when compiling, shifts are constants and the samples of a group do not
+/// wait for each other.
+struct Groups<'a, T, F, const BITS: usize> {
+    bytes: &'a [u8],
+    row: &'a mut [T],
+    convert: F,
+}
+
+impl<T: Copy, F: Fn(u16) -> T, const BITS: usize> Kernel for Groups<'_, T, F, BITS> {
+    type Output = usize;
+
+    #[inline(always)]
+    fn run(self) -> usize {
+        let mask = (1u64 << BITS) - 1;
+        // The second half of a group starts at byte `half`, `skip` bits into it: both halves fit into a word of 64 bits.
+        let (half, skip) = (4 * BITS / 8, 4 * BITS % 8);
+        let (blocks, _) = self.row.as_chunks_mut::<8>();
+        for (i, block) in blocks.iter_mut().enumerate() {
+            let start = i * BITS;
+            let words = (word(self.bytes, start), word(self.bytes, start + half));
+            let (Some(first), Some(second)) = words else { return i * 8 };
+            for k in 0..4 {
+                block[k] = (self.convert)((first >> (64 - BITS * (k + 1)) & mask) as u16);
+                block[k + 4] = (self.convert)((second >> (64 - skip - BITS * (k + 1)) & mask) as u16);
+            }
         }
+        blocks.len() * 8
     }
-    blocks.len() * 8
 }
 
 /// Eight bytes as a number, highest first; None where there are fewer.
+#[inline(always)]
 fn word(bytes: &[u8], start: usize) -> Option<u64> {
     Some(u64::from_be_bytes(*bytes.get(start..)?.first_chunk()?))
 }

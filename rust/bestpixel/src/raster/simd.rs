@@ -12,10 +12,10 @@ use std::sync::OnceLock;
 /// The environment variable that forces a level, for tests and measurements.
 const VARIABLE: &str = "BESTPIXEL_SIMD";
 
-/// A vector unit that this machine has. Only [`Level::all`] makes values other than [`Level::SCALAR`], from what the
+/// A vector unit that this machine has. Only [`VectorLevel::all`] makes values other than [`VectorLevel::SCALAR`], from what the
 /// processor reports: to hold one is the proof that its instructions may be used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Level(Kind);
+pub struct VectorLevel(Kind);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Kind {
@@ -26,7 +26,7 @@ enum Kind {
     Avx512,
 }
 
-impl Level {
+impl VectorLevel {
     /// What the compiler may use everywhere.
     pub const SCALAR: Self = Self(Kind::Scalar);
 
@@ -46,7 +46,7 @@ impl Level {
 
     /// The level that is used: what `BESTPIXEL_SIMD` names if the machine has it, else the widest. Found out once.
     pub fn best() -> Self {
-        static BEST: OnceLock<Level> = OnceLock::new();
+        static BEST: OnceLock<VectorLevel> = OnceLock::new();
         *BEST.get_or_init(|| {
             let levels = Self::all();
             let forced = std::env::var(VARIABLE).ok();
@@ -68,7 +68,7 @@ impl Level {
 
     /// Runs a loop compiled for this level.
     #[inline]
-    pub(super) fn run<K: Kernel>(self, kernel: K) -> K::Output {
+    pub(crate) fn run<K: Kernel>(self, kernel: K) -> K::Output {
         match self.0 {
             Kind::Scalar => kernel.run(),
             // SAFETY: a value of this kind is made by `all` alone, which has found avx2 and fma.
@@ -91,7 +91,7 @@ fn has_avx512() -> bool {
 }
 
 /// A loop over pixels with its arguments.
-pub(super) trait Kernel {
+pub(crate) trait Kernel {
     /// What it gives.
     type Output;
 
@@ -117,9 +117,9 @@ mod tests {
 
     #[test]
     fn the_scalar_level_is_always_there_and_names_differ() {
-        let levels = Level::all();
-        assert_eq!(levels[0], Level::SCALAR);
-        assert!(levels.contains(&Level::best()));
+        let levels = VectorLevel::all();
+        assert_eq!(levels[0], VectorLevel::SCALAR);
+        assert!(levels.contains(&VectorLevel::best()));
         let names: std::collections::HashSet<_> = levels.iter().map(|level| level.name()).collect();
         assert_eq!(names.len(), levels.len());
     }
