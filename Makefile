@@ -45,7 +45,7 @@ help:
 	@echo "make docs      the site, its notebooks executed: site/"
 	@echo "make wheel     wheel and sdist, checked and tried in an empty environment: dist/"
 	@echo "make licenses  what a wheel says of its parts, after Cargo.lock has changed"
-	@echo "make bench     micro-benchmarks"
+	@echo "make bench     micro-benchmarks, and full-size scenes beside odc-stac: benches/RESULTS.md"
 	@echo "make fuzz      the TIFF reader under inputs that coverage leads, FUZZ_SECONDS for each target"
 	@echo "make clean     remove what the others made in this clone"
 
@@ -132,8 +132,11 @@ FUZZ_SECONDS ?= 10
 fuzz: system
 	tools/fuzz.sh $(FUZZ_SECONDS)
 
-bench: system
+# Full-size scenes (12 GB) are made once, in a quarter of an hour.
+bench: system $(STAMPS)/bench $(STAMPS)/extension
 	$(CARGO) bench -p benches $(LOCKED)
+	$(CARGO) build --release $(LOCKED) -p benches -p bestpixel-origin -p spx-build --bins
+	$(BIN)/python benches/compare.py
 
 # ---- what they need
 
@@ -153,6 +156,10 @@ $(STAMPS)/demo: $(STAMPS)/venv pyproject.toml
 
 $(STAMPS)/dev: $(STAMPS)/demo pyproject.toml
 	$(BIN)/python -m pip install --quiet --group dev
+	touch $@
+
+$(STAMPS)/bench: $(STAMPS)/dev pyproject.toml
+	$(BIN)/python -m pip install --quiet --group bench
 	touch $@
 
 # The extension lies in python/bestpixel; where somebody removed it the stamp is worth nothing.
