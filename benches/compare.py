@@ -145,8 +145,8 @@ def same(folder: Path) -> str:
     apart = np.abs(ours - theirs)[both]
     figures = f"within 1 DN in {100 * float((apart <= 1).mean()):.1f} %, median difference {np.median(apart):.0f} DN"
     return (
-        f"Red of the pixels that both have: {figures}. Where pixels grow, GDAL widens its kernel and ours takes the 2 x 2 "
-        "samples of the nearest finer overview; some pixels come from another date."
+        f"Red of the pixels that both have: {figures}. Where pixels grow, GDAL widens its kernel and ours takes the "
+        "2 x 2 samples of the nearest finer overview; some pixels come from another date."
     )
 
 

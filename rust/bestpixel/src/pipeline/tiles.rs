@@ -88,7 +88,10 @@ impl Fetched {
     pub(crate) fn decode_reflectance(self, scale: &Scale, offset: u16) -> (Decoded<u16>, Vec<Error>) {
         let dn = |sample: i32| scale.to_dn(sample, offset);
         self.decode(f64::from(scale.fill), |samples| match samples {
-            Samples::U16(values) => Ok(values.map(|value| dn(i32::from(value)))),
+            Samples::U16(mut values) => {
+                scale.apply(values.values_mut(), offset);
+                Ok(values)
+            }
             Samples::U8(values) => Ok(values.map(|value| dn(i32::from(value)))),
             Samples::I16(values) => Ok(values.map(|value| dn(i32::from(value)))),
             other => Err(unsupported(&format!("reflectance samples of type {}", other.type_name()))),
@@ -109,9 +112,14 @@ pub(crate) struct Decoded<T> {
 }
 
 impl<T: Copy> Decoded<T> {
+    /// Whether all tiles could be had.
+    pub(crate) fn is_whole(&self) -> bool {
+        self.broken.is_empty()
+    }
+
     /// Marks the pixels of broken tiles in a window by 1, all others by 0; None where no tile is broken.
     pub(crate) fn broken_patch(&self, window: &Window) -> Option<Patch<u16>> {
-        if self.broken.is_empty() {
+        if self.is_whole() {
             return None;
         }
         let mut array = Array::filled(window.width, window.height, 0);
