@@ -3,6 +3,7 @@
 mod composite;
 mod error;
 mod image;
+mod log;
 mod runtime;
 mod testing;
 

@@ -9,6 +9,7 @@ mod exit;
 mod report;
 
 use args::Args;
+use bestpixel::fetch::Connections;
 use bestpixel::pipeline::{CancelToken, Engine, Error, ErrorKind, Result, Stage, make_plan, run_to_folder};
 use clap::Parser;
 use std::ffi::OsString;
@@ -58,6 +59,7 @@ fn execute(args: &Args) -> Result<String> {
     let engine = Engine {
         io: runtime.handle().clone(),
         pool: Arc::new(pool),
+        connections: Connections::default(),
         cancel: cancel.clone(),
         progress: report::progress(args.quiet),
     };

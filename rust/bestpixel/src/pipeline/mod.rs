@@ -39,4 +39,4 @@ pub use preview::preview;
 pub use request::{Catalog, OnError, Request};
 pub use run::{Engine, Progress, make_plan, run, run_to_folder};
 pub use sink::Sink;
-pub use write::{Arrays, FolderSink, write_composite};
+pub use write::{Arrays, FolderSink};

@@ -63,7 +63,7 @@ pub fn run_months(
 ) -> Result<Vec<(Month, Composite)>> {
     let at_once = AT_ONCE.min(months.len()).max(1);
     let request = Request { memory_limit: Some(request.memory_limit() / at_once as u64), ..request.clone() };
-    let fetcher = request.fetcher()?;
+    let fetcher = request.fetcher(&engine.connections)?;
     let mut jobs = Vec::with_capacity(months.len());
     let mut scenes = Vec::new();
     for month in months {

@@ -1,7 +1,7 @@
 //! All that the user says, checked once.
 
 use super::{Error, ErrorKind, Result, Stage};
-use crate::fetch::{Fetcher, Options};
+use crate::fetch::{Connections, Fetcher, Options};
 use crate::raster::{BBox, Crs, Grid};
 use crate::source::{Endpoint, NativeGrid, PlanetaryComputer, endpoint};
 use crate::stac::{Found, Interval};
@@ -133,10 +133,10 @@ impl Request {
     }
 
     /// What fetches bytes for this request.
-    pub(crate) fn fetcher(&self) -> Result<Arc<Fetcher>> {
+    pub(crate) fn fetcher(&self, connections: &Connections) -> Result<Arc<Fetcher>> {
         let options = Options { concurrency: self.concurrency, ..Options::from_env()? };
         let signer = PlanetaryComputer::for_endpoint(endpoint(&self.endpoint)?);
-        Ok(Arc::new(Fetcher::new(options).with_signer(signer)))
+        Ok(Arc::new(Fetcher::new(options).with_connections(connections.clone()).with_signer(signer)))
     }
 
     /// Checks every value.

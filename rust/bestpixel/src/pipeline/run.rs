@@ -18,7 +18,7 @@ use super::{
     Arrays, CancelToken, ChunkPlan, Composite, Error, ErrorKind, GridInfo, Metadata, NODATA, OnError, Plan, Request,
     Result, ScenePlan, SourceInfo, Stage, Timings,
 };
-use crate::fetch::{Fetcher, redact};
+use crate::fetch::{Connections, Fetcher, redact};
 use crate::raster::{CHUNK_SIZE, Window};
 use crate::resample::Footprint;
 use crate::source::{Scene, Unusable};
@@ -39,6 +39,8 @@ pub struct Engine {
     pub io: Handle,
     /// Where tiles are decoded and resampled.
     pub pool: Arc<rayon::ThreadPool>,
+    /// Shared with other runs, or of its own.
+    pub connections: Connections,
     /// Stops the run.
     pub cancel: CancelToken,
     /// Told of progress, on the thread that runs.
@@ -50,7 +52,7 @@ pub struct Engine {
 /// # Errors
 /// What stopped it. With [`OnError::Skip`] scenes that cannot be read are left out and named in the metadata.
 pub fn run(request: Request, catalog: Catalog, engine: &Engine) -> Result<Composite> {
-    let fetcher = request.fetcher()?;
+    let fetcher = request.fetcher(&engine.connections)?;
     let mut run = Run::new(request.check()?, engine, fetcher);
     let mut sink = run.memory_sink();
     let candidates = run.look(catalog)?;
@@ -71,10 +73,10 @@ pub fn run_to_folder(
 ) -> Result<(Metadata, Vec<PathBuf>)> {
     // The request as the user has made it; nothing in it is secret.
     let echo = serde_json::to_value(&request).unwrap_or_default();
-    let fetcher = request.fetcher()?;
+    let fetcher = request.fetcher(&engine.connections)?;
     let mut run = Run::new(request.check()?, engine, fetcher);
     let candidates = run.look(catalog)?;
-    let mut sink = FolderSink::new(folder, &run.checked.grid, &run.checked.bands)?;
+    let mut sink = FolderSink::new(folder, &run.checked.grid, &run.checked.bands, engine.cancel.clone())?;
     let metadata = run.composite(candidates, &mut sink)?;
     let paths = sink.finish(&metadata, &echo)?;
     Ok((metadata, paths))
@@ -85,7 +87,7 @@ pub fn run_to_folder(
 /// # Errors
 /// What stopped it.
 pub fn make_plan(request: Request, catalog: Catalog, engine: &Engine) -> Result<Plan> {
-    let fetcher = request.fetcher()?;
+    let fetcher = request.fetcher(&engine.connections)?;
     let mut run = Run::new(request.check()?, engine, fetcher);
     let candidates = run.look(catalog)?;
     let survey = run.select(candidates)?;
@@ -167,6 +169,7 @@ impl<'a> Run<'a> {
         let skipped = Unusable { item: failure.scene.id, href, cause };
         // The same tile may be missed by several stages and blocks.
         if !self.skipped.contains(&skipped) {
+            log::warn!("skipped {} {}: {}", skipped.item, skipped.href, skipped.cause);
             self.skipped.push(skipped);
         }
         Ok(())
@@ -187,6 +190,7 @@ impl<'a> Run<'a> {
             let message = format!("{}: {} {}", first.item, first.cause, first.href);
             return Err(Error::new(Stage::Catalog, ErrorKind::Catalog, message));
         }
+        log::info!("{} scenes fit, {} items cannot be used", scenes.len(), unusable.len());
         self.skipped.extend(unusable);
         self.timings.catalog = take_lap(&mut lap);
         Ok(scenes)
@@ -199,6 +203,7 @@ impl<'a> Run<'a> {
         let factor = self.checked.request.scout_factor;
         let seen = scout(scenes, &self.checked.grid, factor, &self.fetcher, &self.io(), &mut self.warps)?;
         self.timings.scout = take_lap(&mut lap);
+        log::info!("scouted: {} scenes can be read, {} failures", seen.0.len(), seen.1.len());
         Ok(seen)
     }
 
@@ -347,6 +352,7 @@ impl<'a> Run<'a> {
         let mut lap = Instant::now();
         let survey = self.select(candidates)?;
         self.timings.plan = take_lap(&mut lap);
+        log::info!("{} scenes selected for {} chunks", survey.sources.len(), self.windows.len());
         let blocks = self.blocks(survey.sources.len());
         let mut tally = Tally::new(survey.sources.len());
         let mut kept = Kept::default();
@@ -431,6 +437,8 @@ impl<'a> Run<'a> {
     fn metadata(&mut self, survey: &Survey, tally: &Tally) -> Result<Metadata> {
         (self.timings.requests, self.timings.bytes) = self.fetcher.meter().totals();
         self.timings.total = self.started.elapsed().as_secs_f64();
+        let Timings { total, requests, bytes, .. } = self.timings;
+        log::info!("composite made in {total:.2} s of {requests} requests and {:.1} MB", bytes as f64 / 1e6);
         let source_info = |(candidate, &pixels): (&Candidate, &u64)| SourceInfo {
             id: candidate.scene.id.clone(),
             datetime: candidate.scene.datetime.clone(),

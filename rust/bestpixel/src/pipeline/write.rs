@@ -2,7 +2,7 @@
 
 use super::preview::{Thumbnail, encode_preview};
 use super::sink::Sink;
-use super::{Error, ErrorKind, Metadata, NODATA, Result, Stage};
+use super::{CancelToken, Error, ErrorKind, Metadata, NODATA, Result, Stage};
 use crate::raster::Grid;
 use crate::tiff::{BandInfo, GeoTiffWriter, WriteOptions};
 use std::io::Write;
@@ -21,23 +21,6 @@ pub struct Arrays<'a> {
     pub selected_observation: &'a [u16],
 }
 
-/// Writes a composite that is in memory into a folder, on the rayon pool that the caller runs in: see [`FolderSink`].
-/// `request` is kept in `composite.json` beside the metadata. Gives the paths in the order of writing.
-///
-/// # Errors
-/// Of kind [`ErrorKind::Write`], naming the file.
-pub fn write_composite(
-    arrays: &Arrays<'_>,
-    metadata: &Metadata,
-    grid: &Grid,
-    request: &serde_json::Value,
-    folder: &Path,
-) -> Result<Vec<PathBuf>> {
-    let mut sink = FolderSink::new(folder, grid, &metadata.band_names)?;
-    sink.put(arrays)?;
-    sink.finish(metadata, request)
-}
-
 /// Writes rows into a folder as they come: memory does not grow with the area. The folder is made where it does not
 /// exist; files appear under their names when they are whole, `composite.json` last, so that its presence says that all
 /// are there.
@@ -47,6 +30,7 @@ pub struct FolderSink {
     writers: Vec<GeoTiffWriter>,
     paths: Vec<PathBuf>,
     thumbnail: Thumbnail,
+    cancel: CancelToken,
 }
 
 /// The layers beside the bands, and their missing values.
@@ -58,7 +42,7 @@ impl FolderSink {
     /// # Errors
     /// Of kind [`ErrorKind::Write`] where the folder cannot be made, [`ErrorKind::Format`] where a GeoTIFF cannot hold the
     /// grid's CRS.
-    pub fn new(folder: &Path, grid: &Grid, band_names: &[String]) -> Result<Self> {
+    pub fn new(folder: &Path, grid: &Grid, band_names: &[String], cancel: CancelToken) -> Result<Self> {
         std::fs::create_dir_all(folder).map_err(|error| failed(folder, &error))?;
         let bands = band_names.iter().map(|name| (name.as_str(), NODATA, Some(0.0001)));
         let layers = LAYERS.iter().map(|(name, nodata)| (*name, *nodata, None));
@@ -71,7 +55,7 @@ impl FolderSink {
             paths.push(path);
         }
         let thumbnail = Thumbnail::new(band_names, grid.width, grid.height);
-        Ok(Self { folder: folder.to_owned(), writers, paths, thumbnail })
+        Ok(Self { folder: folder.to_owned(), writers, paths, thumbnail, cancel })
     }
 
     /// Completes all files; gives their paths in the order of writing.
@@ -80,6 +64,7 @@ impl FolderSink {
     /// Of kind [`ErrorKind::Write`], naming the file.
     pub fn finish(mut self, metadata: &Metadata, request: &serde_json::Value) -> Result<Vec<PathBuf>> {
         for (writer, path) in self.writers.drain(..).zip(&self.paths) {
+            go_on(&self.cancel)?;
             writer.finish().map_err(|error| Error::tiff(Stage::Write, &path.display().to_string(), error))?;
         }
         let picture = encode_preview(&self.thumbnail.planes(), self.thumbnail.width(), self.thumbnail.height())
@@ -100,11 +85,16 @@ impl Sink for FolderSink {
         for ((writer, path), rows) in
             self.writers.iter_mut().zip(&self.paths).zip(rows.bands.iter().copied().chain(layers))
         {
+            go_on(&self.cancel)?;
             writer.push(rows).map_err(|error| Error::tiff(Stage::Write, &path.display().to_string(), error))?;
         }
         self.thumbnail.push(rows.bands);
         Ok(())
     }
+}
+
+fn go_on(cancel: &CancelToken) -> Result<()> {
+    if cancel.is_cancelled() { Err(Error::cancelled(Stage::Write)) } else { Ok(()) }
 }
 
 fn failed(path: &Path, error: &std::io::Error) -> Error {
