@@ -89,10 +89,8 @@ def test_flags_are_the_arguments_of_python() -> None:
     """Every published argument is a flag under its kebab-case name, with the same default."""
     helped = run("--help")
     assert (helped.returncode, helped.stderr) == (0, "")
-    flags = helped.stdout.partition("Exit codes:")[0]
+    flags = helped.stdout.partition("Examples:")[0]
     for name, parameter in inspect.signature(bp.build_composite).parameters.items():
-        if name == "progress":
-            continue
         flag = f"--{name.replace('_', '-')}"
         (said,) = re.findall(rf"^ +(?:-\w, )?{flag}\b(.*?)(?=^ +-|\Z)", flags, re.MULTILINE | re.DOTALL)
         default = re.search(r"\[default:\s+(.*?)\]", said)
@@ -102,15 +100,23 @@ def test_flags_are_the_arguments_of_python() -> None:
         elif isinstance(parameter.default, str):
             assert default, flag
             assert default[1] == parameter.default, flag
-    for flag in ("--out-dir", "--dry-run"):
-        assert flag in helped.stdout
+    for flag in ("--out-dir", "--dry-run", "--years", "--months"):
+        assert flag in flags
 
 
 def test_dry_run_writes_nothing(arguments: list[str], tmp_path: Path) -> None:
-    """The plan goes to stdout, and no file is made."""
-    done = run(*arguments, "--dry-run")
+    """The plan goes to stdout, for people or as JSON, and no file is made."""
+    done = run(*arguments, "--dry-run", "--json")
     assert done.returncode == 0, done.stderr
-    assert json.loads(done.stdout)
+    plan = json.loads(done.stdout)
+    files = [file for scene in plan["scenes"] for file in (*scene["quality"], *scene["bands"])]
+    assert plan["requests"] == sum(file["requests"] for file in files) > 0
+    assert plan["quality_bytes"] + plan["reflectance_bytes"] == sum(file["bytes"] for file in files) > 0
+    assert plan["memory_bytes"] == 512 << 20
+    table = run(*arguments, "--dry-run")
+    assert table.returncode == 0, table.stderr
+    assert all(scene["id"] in table.stdout for scene in plan["scenes"])
+    assert f"{plan['requests']}, headers not counted" in table.stdout
     assert not (tmp_path / "out").exists()
 
 

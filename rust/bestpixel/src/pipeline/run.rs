@@ -57,26 +57,24 @@ pub fn run(request: Request, catalog: Catalog, engine: &Engine) -> Result<Compos
     Ok(sink.finish(metadata))
 }
 
-/// Makes a composite in a folder: rows are written as they are finished, memory does not grow with the area. Gives the
-/// metadata and the paths of the files.
+/// What was made in a folder.
+#[derive(Debug)]
+pub struct Written {
+    /// What is known about the composite.
+    pub metadata: Metadata,
+    /// The files, in the order of writing.
+    pub paths: Vec<PathBuf>,
+}
+
+/// Makes a composite in a folder: rows are written as they are finished, memory does not grow with the area.
 ///
 /// # Errors
-/// What stopped it; then no file has its final name, unless writing itself failed.
-pub fn run_to_folder(
-    request: Request,
-    catalog: Catalog,
-    engine: &Engine,
-    folder: &Path,
-) -> Result<(Metadata, Vec<PathBuf>)> {
-    // The request as the user has made it; nothing in it is secret.
-    let echo = serde_json::to_value(&request).unwrap_or_default();
+/// What stopped it; then no file has its final name, unless giving the names itself failed.
+pub fn run_to_folder(request: Request, catalog: Catalog, engine: &Engine, folder: &Path) -> Result<Written> {
     let fetcher = request.fetcher()?;
     let mut run = Run::new(request.check()?, engine, fetcher);
     let candidates = run.look(catalog)?;
-    let mut sink = FolderSink::new(folder, &run.checked.grid, &run.checked.bands)?;
-    let metadata = run.composite(candidates, &mut sink)?;
-    let paths = sink.finish(&metadata, &echo)?;
-    Ok((metadata, paths))
+    run.write(candidates, folder)
 }
 
 /// Makes the plan of a composite: no reflectance pixel is read.
@@ -87,8 +85,7 @@ pub fn make_plan(request: Request, catalog: Catalog, engine: &Engine) -> Result<
     let fetcher = request.fetcher()?;
     let mut run = Run::new(request.check()?, engine, fetcher);
     let candidates = run.look(catalog)?;
-    let survey = run.select(candidates)?;
-    Ok(run.plan(&survey))
+    run.plan(candidates)
 }
 
 /// Seconds since the last lap.
@@ -109,6 +106,8 @@ pub(super) struct Run<'a> {
     skipped: Vec<Unusable>,
     timings: Timings,
     started: Instant,
+    /// Stands before the stages in what is reported, where several runs are under way.
+    name: String,
 }
 
 /// Rows of the output that are made together.
@@ -138,7 +137,13 @@ impl<'a> Run<'a> {
             skipped: Vec::new(),
             timings: Timings::default(),
             started: Instant::now(),
+            name: String::new(),
         }
+    }
+
+    /// From now on progress is reported with this name before the stage's.
+    pub(super) fn name(&mut self, name: &str) {
+        self.name = format!("{name} ");
     }
 
     /// A sink that keeps this run's output in memory.
@@ -153,7 +158,8 @@ impl<'a> Run<'a> {
     }
 
     fn report(&self, done: usize, total: usize, stage: &str) {
-        (self.engine.progress)(done, total, stage, self.fetcher.meter().totals().1);
+        let stage = format!("{}{stage}", self.name);
+        (self.engine.progress)(done, total, &stage, self.fetcher.meter().totals().1);
     }
 
     /// Names a scene in `skipped`, or fails, as the user wishes.
@@ -306,7 +312,23 @@ impl<'a> Run<'a> {
         (0..self.windows.len()).filter(|&chunk| !windowed || survey.choices[chunk].scenes.contains(&scene)).collect()
     }
 
-    fn plan(&self, survey: &Survey) -> Plan {
+    /// Makes the composite in a folder.
+    pub(super) fn write(&mut self, candidates: Vec<Candidate>, folder: &Path) -> Result<Written> {
+        // The request as the user has made it; nothing in it is secret.
+        let echo = serde_json::to_value(&self.checked.request).unwrap_or_default();
+        let mut sink = FolderSink::new(folder, &self.checked.grid, &self.checked.bands)?;
+        let metadata = self.composite(candidates, &mut sink)?;
+        let paths = sink.finish(&metadata, &echo)?;
+        Ok(Written { metadata, paths })
+    }
+
+    /// Selects scenes and tells what would be read of them.
+    pub(super) fn plan(&mut self, candidates: Vec<Candidate>) -> Result<Plan> {
+        let survey = self.select(candidates)?;
+        Ok(self.plan_of(&survey))
+    }
+
+    fn plan_of(&self, survey: &Survey) -> Plan {
         let scene_plan = |(index, source): (usize, &Source)| {
             let chunks: Vec<_> =
                 self.eligible(survey, index).into_iter().map(|chunk| pixels(&self.windows[chunk])).collect();
@@ -328,11 +350,19 @@ impl<'a> Run<'a> {
             tiles: choice.tiles.clone(),
             scenes: choice.scenes.iter().map(|&scene| survey.sources[scene].scene.id.clone()).collect(),
         };
+        let pixels = (self.checked.grid.width * self.checked.grid.height) as u64;
         Plan {
             grid: self.checked.grid.clone(),
             band_names: self.checked.bands.clone(),
             quality_bytes: scenes.iter().flat_map(|scene| &scene.quality).map(|file| file.bytes).sum(),
             reflectance_bytes: scenes.iter().flat_map(|scene| &scene.bands).map(|band| band.bytes).sum(),
+            requests: scenes
+                .iter()
+                .flat_map(|scene| scene.quality.iter().chain(&scene.bands))
+                .map(|f| f.requests)
+                .sum(),
+            output_bytes: pixels * 2 * (self.checked.bands.len() as u64 + 3),
+            memory_bytes: self.checked.request.memory_limit(),
             chunks: self.windows.iter().zip(&survey.choices).map(chunk_plan).collect(),
             scenes,
         }
@@ -360,6 +390,7 @@ impl<'a> Run<'a> {
             self.timings.read += take_lap(&mut lap);
             self.engine.pool.install(|| finish_block(&winners, &canvas, sink, &mut tally))?;
             self.timings.write += take_lap(&mut lap);
+            self.report(index + 1, blocks.len(), "write");
         }
         self.timings.read_megapixels = kept.pixels as f64 / 1e6;
         self.metadata(&survey, &tally)
