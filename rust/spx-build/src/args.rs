@@ -27,7 +27,7 @@ use std::path::PathBuf;
 )]
 #[expect(clippy::struct_excessive_bools, reason = "a flag is a bool")]
 pub(crate) struct Args {
-    /// The area in degrees; west > east crosses the antimeridian.
+    /// The area in degrees, also as --bbox=W,S,E,N; west > east crosses the antimeridian.
     #[arg(long, num_args = 1..=4, value_names = ["W", "S", "E", "N"], help_heading = "What", value_delimiter = ',')]
     #[arg(required_unless_present = "generate")]
     bbox: Vec<f64>,
@@ -216,11 +216,11 @@ mod tests {
     fn a_box_may_have_commas() {
         let parse = |bbox: &[&str]| {
             let rest = ["--datetime", "2024", "--out-dir", "x"];
-            Args::read(["spx-build", "--bbox"].iter().chain(bbox).chain(&rest).map(Into::into)).map(|args| args.bbox)
+            Args::read(["spx-build"].iter().chain(bbox).chain(&rest).map(Into::into)).map(|args| args.bbox)
         };
-        assert_eq!(parse(&["-1,-2,3,4"]).unwrap(), [-1.0, -2.0, 3.0, 4.0]);
-        assert!(parse(&["1,2,3"]).is_err());
-        assert!(parse(&["1", "2", "3", "4", "5"]).is_err());
+        assert_eq!(parse(&["--bbox=-1,-2,3,4"]).unwrap(), [-1.0, -2.0, 3.0, 4.0]);
+        assert!(parse(&["--bbox", "1,2,3"]).is_err());
+        assert!(parse(&["--bbox", "1", "2", "3", "4", "5"]).is_err());
     }
 
     #[test]
