@@ -5,7 +5,6 @@
 use super::error::exception;
 use super::runtime::{pool, wait};
 use bestpixel::pipeline::{self, Arrays, Catalog, Composite, Engine, Error, Metadata, Month, Request};
-use bestpixel::raster::{Crs, Grid};
 use bestpixel::stac::parse_items;
 use numpy::{IntoPyArray, PyArray2, PyArrayMethods, PyReadonlyArray2, PyUntypedArrayMethods};
 use pyo3::exceptions::PyValueError;
@@ -124,29 +123,23 @@ pub(crate) fn save(
     let missing = |name: &String| PyValueError::new_err(format!("band {name:?} is not there"));
     let slices = metadata.band_names.iter().map(|name| Ok(bands.get(name).ok_or_else(|| missing(name))?.as_slice()?));
     let slices = slices.collect::<PyResult<Vec<&[u16]>>>()?;
+    let datetimes = metadata.sources.iter().map(|source| source.datetime.as_str());
+    let date = pipeline::dates(selected_observation.as_slice()?, datetimes);
     let arrays = Arrays {
         bands: &slices,
         quality: quality.as_slice()?,
         observation_count: observation_count.as_slice()?,
         selected_observation: selected_observation.as_slice()?,
+        date: &date,
     };
-    let info = &metadata.grid;
-    let grid = Grid {
-        crs: if info.epsg == 0 { Crs::Definition(info.proj4.clone()) } else { Crs::Epsg(info.epsg) },
-        left: info.transform[2],
-        top: info.transform[5],
-        resolution: info.resolution,
-        width: info.width,
-        height: info.height,
-    };
+    let grid = &metadata.grid;
     let size = grid.width * grid.height;
     let mut all = arrays.bands.iter().chain([&arrays.quality, &arrays.observation_count, &arrays.selected_observation]);
     if all.any(|values| values.len() != size) {
         return Err(PyValueError::new_err(format!("each array must have {} x {} values", grid.height, grid.width)));
     }
     let pool = pool()?;
-    let request = serde_json::Value::Null;
-    py.detach(|| pool.install(|| pipeline::write_composite(&arrays, &metadata, &grid, &request, &folder)))
+    py.detach(|| pool.install(|| pipeline::write_composite(&arrays, &metadata, &folder)))
         .map_err(|error| exception(&error))
 }
 

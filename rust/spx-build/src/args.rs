@@ -3,11 +3,12 @@
 use crate::bytes::parse_bytes;
 use crate::generate::Kind;
 use crate::progress::Display;
-use bestpixel::pipeline::{OnError, Request};
+use bestpixel::pipeline::{OnError, Output, Request};
 use bestpixel::source::ENDPOINTS;
+use bestpixel::tiff::Compression;
 use clap::builder::PossibleValuesParser;
 use clap::error::ErrorKind;
-use clap::{CommandFactory, Parser};
+use clap::{CommandFactory, Parser, ValueEnum};
 use std::ffi::OsString;
 use std::path::PathBuf;
 
@@ -98,6 +99,15 @@ pub(crate) struct Args {
     /// The folder for the files; it is made where it does not exist.
     #[arg(long, value_name = "DIR", required_unless_present_any = ["dry_run", "generate"], help_heading = "Output")]
     out_dir: Option<PathBuf>,
+    /// All bands in one file, bands.tif, instead of one for each.
+    #[arg(long, help_heading = "Output")]
+    stack: bool,
+    /// How tiles are compressed: deflate is understood everywhere, zstd is faster to read.
+    #[arg(long, value_enum, default_value_t = Codec::Deflate, value_name = "CODEC", help_heading = "Output")]
+    compression: Codec,
+    /// 1 (fast) to 12 (small), of zstd to 22; 6 for deflate and 9 for zstd where none is given.
+    #[arg(long, value_name = "LEVEL", help_heading = "Output", value_parser = clap::value_parser!(u8).range(1..=22))]
+    compression_level: Option<u8>,
     /// Print the plan (scenes, levels, requests, bytes, memory) and fetch no pixel of reflectance.
     #[arg(long, help_heading = "Output")]
     pub(crate) dry_run: bool,
@@ -120,6 +130,13 @@ pub(crate) struct Args {
     pub(crate) generate: Option<Kind>,
 }
 
+/// The codecs that files can be written with.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Codec {
+    Deflate,
+    Zstd,
+}
+
 impl Args {
     /// The flags of a command line, the program's name first.
     ///
@@ -132,6 +149,10 @@ impl Args {
         if count != 4 && args.generate.is_none() {
             let message = format!("4 values required for '--bbox <W> <S> <E> <N>' but {count} provided");
             return Err(Self::command().error(ErrorKind::WrongNumberOfValues, message));
+        }
+        if let (Codec::Deflate, Some(level @ 13..)) = (args.compression, args.compression_level) {
+            let message = format!("invalid value '{level}' for '--compression-level <LEVEL>': deflate has 1 to 12");
+            return Err(Self::command().error(ErrorKind::ValueValidation, message));
         }
         Ok(args)
     }
@@ -170,6 +191,15 @@ impl Args {
     /// Where the files go.
     pub(crate) fn out_dir(&self) -> PathBuf {
         self.out_dir.clone().unwrap_or_default()
+    }
+
+    /// How the files are written.
+    pub(crate) fn output(&self) -> Output {
+        let compression = match self.compression {
+            Codec::Deflate => Compression::Deflate { level: self.compression_level.unwrap_or(6) },
+            Codec::Zstd => Compression::Zstd { level: self.compression_level.unwrap_or(9) },
+        };
+        Output { stack: self.stack, compression }
     }
 
     /// How progress is shown.

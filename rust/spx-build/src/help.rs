@@ -31,7 +31,8 @@ Files:
     quality               0 clear, 1 marginal, 2 dark, 65535 nodata
     observation_count     scenes with a usable observation
     selected_observation  index into source_ids of composite.json, 65535 none
-  preview.png and composite.json. Files appear under their names when all are whole, composite.json
+    date                  int32: days since 1970-01-01 (UTC), -2147483648 none
+  preview.png, item.json (a STAC Item) and composite.json. Files appear under their names when all are whole, composite.json
   last; `.bestpixel-*.tmp` is what a killed run may leave, the next one into this folder removes it.
 
 Output:

@@ -95,11 +95,11 @@ fn plan(args: &Args, engine: &Engine) -> Result<String> {
 fn build(args: &Args, engine: &Engine) -> Result<String> {
     let (request, out_dir) = (args.request(), args.out_dir());
     let Some((years, months)) = args.period() else {
-        let written = run_to_folder(request.clone(), request.catalog(), engine, &out_dir)?;
+        let written = run_to_folder(request.clone(), request.catalog(), engine, &out_dir, args.output())?;
         report::tell(args, "", &out_dir, &written);
         return Ok(report::written(args, &out_dir, &written));
     };
     let months = Month::of(years, months)?;
-    let made = run_months_to_folders(&request, &months, || request.catalog(), engine, &out_dir)?;
+    let made = run_months_to_folders(&request, &months, || request.catalog(), engine, &out_dir, args.output())?;
     Ok(report::months_written(args, &out_dir, &made))
 }

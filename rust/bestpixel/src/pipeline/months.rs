@@ -5,7 +5,7 @@
 
 use super::run::Run;
 use super::scout::{Candidate, Failure};
-use super::{Catalog, Composite, Engine, Error, ErrorKind, Plan, Request, Result, Stage, Written};
+use super::{Catalog, Composite, Engine, Error, ErrorKind, Output, Plan, Request, Result, Stage, Written};
 use crate::source::Scene;
 use std::collections::HashSet;
 use std::path::Path;
@@ -80,9 +80,10 @@ pub fn run_months_to_folders(
     catalog: impl Fn() -> Catalog,
     engine: &Engine,
     folder: &Path,
+    output: Output,
 ) -> Result<Vec<(Month, Written)>> {
     each_month(request, months, catalog, engine, |run, candidates, month| {
-        run.write(candidates, &folder.join(month.datetime()))
+        run.write(candidates, &folder.join(month.datetime()), output)
     })
 }
 

@@ -14,8 +14,8 @@ use super::tiles::Warps;
 use super::winners::{NOBODY, Winners};
 use super::write::FolderSink;
 use super::{
-    Arrays, CancelToken, ChunkPlan, Composite, Error, ErrorKind, GridInfo, Metadata, NODATA, OnError, Plan, Request,
-    Result, ScenePlan, SourceInfo, Stage, Timings,
+    Arrays, CancelToken, ChunkPlan, Composite, Error, ErrorKind, GridInfo, Metadata, NODATA, OnError, Output, Plan,
+    Request, Result, ScenePlan, SourceInfo, Stage, Timings, dates,
 };
 use crate::fetch::{Fetcher, redact};
 use crate::raster::{CHUNK_SIZE, Window};
@@ -70,11 +70,17 @@ pub struct Written {
 ///
 /// # Errors
 /// What stopped it; then no file has its final name, unless giving the names itself failed.
-pub fn run_to_folder(request: Request, catalog: Catalog, engine: &Engine, folder: &Path) -> Result<Written> {
+pub fn run_to_folder(
+    request: Request,
+    catalog: Catalog,
+    engine: &Engine,
+    folder: &Path,
+    output: Output,
+) -> Result<Written> {
     let fetcher = request.fetcher()?;
     let mut run = Run::new(request.check()?, engine, fetcher);
     let candidates = run.look(catalog)?;
-    run.write(candidates, folder)
+    run.write(candidates, folder, output)
 }
 
 /// Makes the plan of a composite: no reflectance pixel is read.
@@ -313,12 +319,11 @@ impl<'a> Run<'a> {
     }
 
     /// Makes the composite in a folder.
-    pub(super) fn write(&mut self, candidates: Vec<Candidate>, folder: &Path) -> Result<Written> {
-        // The request as the user has made it; nothing in it is secret.
-        let echo = serde_json::to_value(&self.checked.request).unwrap_or_default();
-        let mut sink = FolderSink::new(folder, &self.checked.grid, &self.checked.bands)?;
+    pub(super) fn write(&mut self, candidates: Vec<Candidate>, folder: &Path, output: Output) -> Result<Written> {
+        let Checked { grid, bands, .. } = &self.checked;
+        let mut sink = FolderSink::new(folder, grid, bands, output, self.engine.cancel.clone())?;
         let metadata = self.composite(candidates, &mut sink)?;
-        let paths = sink.finish(&metadata, &echo)?;
+        let paths = sink.finish(&metadata)?;
         Ok(Written { metadata, paths })
     }
 
@@ -361,7 +366,7 @@ impl<'a> Run<'a> {
                 .flat_map(|scene| scene.quality.iter().chain(&scene.bands))
                 .map(|f| f.requests)
                 .sum(),
-            output_bytes: pixels * 2 * (self.checked.bands.len() as u64 + 3),
+            output_bytes: pixels * (2 * self.checked.bands.len() as u64 + 10),
             memory_bytes: self.checked.request.memory_limit(),
             chunks: self.windows.iter().zip(&survey.choices).map(chunk_plan).collect(),
             scenes,
@@ -388,7 +393,8 @@ impl<'a> Run<'a> {
             let mut canvas = Canvas::new(block.window, self.checked.bands.len());
             self.fill(&survey, &mut winners, &mut canvas, &mut kept)?;
             self.timings.read += take_lap(&mut lap);
-            self.engine.pool.install(|| finish_block(&winners, &canvas, sink, &mut tally))?;
+            let sources = &survey.sources;
+            self.engine.pool.install(|| finish_block(sources, &winners, &canvas, sink, &mut tally))?;
             self.timings.write += take_lap(&mut lap);
             self.report(index + 1, blocks.len(), "write");
         }
@@ -399,8 +405,8 @@ impl<'a> Run<'a> {
     /// Cuts the grid into blocks of whole rows of chunks, as many as fit into half of the memory limit.
     fn blocks(&self, scenes: usize) -> Vec<Block> {
         let grid = &self.checked.grid;
-        // Reflectance, the three layers twice (as decided and as handed on), and a score for each scene.
-        let bytes_per_pixel = 2 * self.checked.bands.len() + 12 + scenes;
+        // Reflectance, the three layers twice (as decided and as handed on), dates, and a score for each scene.
+        let bytes_per_pixel = 2 * self.checked.bands.len() + 16 + scenes;
         let row_of_chunks = (grid.width * CHUNK_SIZE * bytes_per_pixel) as u64;
         let rows = ((self.checked.request.memory_limit() / 2 / row_of_chunks.max(1)) as usize).max(1) * CHUNK_SIZE;
         let block = |row_off: usize| {
@@ -471,6 +477,7 @@ impl<'a> Run<'a> {
         let tiles: BTreeSet<&String> = survey.choices.iter().flat_map(|choice| &choice.tiles).collect();
         let collections: Vec<&str> = self.checked.endpoint.collections.iter().map(|row| row.id).collect();
         Ok(Metadata {
+            request: self.checked.request.clone(),
             band_names: self.checked.bands.clone(),
             source_ids: survey.sources.iter().map(|source| source.scene.id.clone()).collect(),
             grid: GridInfo::new(&self.checked.grid)?,
@@ -501,13 +508,21 @@ fn give_way(winners: &mut Winners, canvas: &mut Canvas, broken: &[Vec<usize>]) {
 }
 
 /// Hands the rows of a block on.
-fn finish_block(winners: &Winners, canvas: &Canvas, sink: &mut (dyn Sink + Send), tally: &mut Tally) -> Result<()> {
+fn finish_block(
+    sources: &[Source],
+    winners: &Winners,
+    canvas: &Canvas,
+    sink: &mut (dyn Sink + Send),
+    tally: &mut Tally,
+) -> Result<()> {
+    let selected_observation = canvas.layer(winners, |chunk, i| chunk.winner[i]);
     let widen = |score: u8| if score == crate::source::NODATA { NODATA } else { u16::from(score) };
     let rows = Arrays {
         bands: &canvas.bands(),
         quality: &canvas.layer(winners, |chunk, i| widen(chunk.score[i])),
         observation_count: &canvas.layer(winners, |chunk, i| chunk.count[i]),
-        selected_observation: &canvas.layer(winners, |chunk, i| chunk.winner[i]),
+        date: &dates(&selected_observation, sources.iter().map(|source| source.scene.datetime.as_str())),
+        selected_observation: &selected_observation,
     };
     tally.add(&rows);
     sink.put(&rows)

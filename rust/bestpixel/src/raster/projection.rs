@@ -206,6 +206,24 @@ pub fn proj4(crs: &Crs) -> Result<String> {
     Ok(proj4.ok_or_else(|| unknown(crs))?.replace(" +type=crs", ""))
 }
 
+/// The WKT (2019) of a CRS.
+///
+/// # Errors
+/// [`Error::Crs`] where PROJ does not understand the CRS.
+pub fn wkt2(crs: &Crs) -> Result<String> {
+    let definition = create(crs)?;
+    // SAFETY: context and object are live; no options. The string belongs to the object and is copied before it goes.
+    let wkt = unsafe {
+        copied(proj_sys::proj_as_wkt(
+            definition.context.0.as_ptr(),
+            definition.object.0.as_ptr(),
+            proj_sys::PJ_WKT_TYPE_PJ_WKT2_2019,
+            ptr::null(),
+        ))
+    };
+    wkt.ok_or_else(|| unknown(crs))
+}
+
 /// The same CRS by its EPSG code where it is defined otherwise and says which code it has, truthfully; also the check
 /// that it is a CRS of the earth's surface.
 ///
