@@ -16,7 +16,7 @@ pub use array::Array;
 pub use crs::Crs;
 pub use error::{Error, Result};
 pub use grid::{BBox, CHUNK_SIZE, Grid};
-pub use projection::{Projection, proj4, wkt2};
+pub use projection::{Ellipsoid, Projection, Surface, ellipsoid, proj4, surface, wkt2};
 pub use tiling::Tiling;
 pub use transform::Transform;
 pub use window::Window;

@@ -6,10 +6,10 @@
 //! and `validate_cloud_optimized_geotiff.py`; rio-cogeo's `cog_validate`.
 
 use super::error::Result;
-use super::geokeys;
 use super::sample::Sample;
 use super::tags::{field, predictor, tag};
 use super::write::{BandInfo, Compression, ImageInfo};
+use super::write_crs::write_crs;
 use crate::raster::Grid;
 
 /// Side of a tile; GDAL's COG driver uses the same.
@@ -247,7 +247,7 @@ fn directory<T: Sample>(image: &ImageInfo<T>, compression: Compression, level: &
 
 /// Pixel scale, tie point and GeoKeys.
 fn georeference(grid: &Grid) -> Result<Vec<Entry>> {
-    let keys = geokeys::write_crs(&grid.crs)?;
+    let keys = write_crs(&grid.crs)?;
     let mut entries = vec![
         Entry::doubles(tag::MODEL_PIXEL_SCALE, &[grid.resolution, grid.resolution, 0.0]),
         Entry::doubles(tag::MODEL_TIEPOINT, &[0.0, 0.0, 0.0, grid.left, grid.top, 0.0]),

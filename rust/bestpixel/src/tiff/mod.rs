@@ -25,6 +25,7 @@ mod tags;
 mod temporary;
 mod unpack;
 mod write;
+mod write_crs;
 
 pub use cog::Cog;
 pub use decode::{decode_bands, decode_tile, decode_tile_into};

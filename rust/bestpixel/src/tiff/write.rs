@@ -81,7 +81,7 @@ impl<T: Sample> GeoTiffWriter<T> {
     /// # Errors
     /// [`Error::Unsupported`] where the grid's CRS has no GeoKeys, or there are no or too many bands.
     pub fn new(path: &Path, image: ImageInfo<T>, grid: &Grid, compression: Compression) -> Result<Self> {
-        super::geokeys::write_crs(&grid.crs)?;
+        super::write_crs::write_crs(&grid.crs)?;
         if !(1..=usize::from(u16::MAX)).contains(&image.bands.len()) {
             return Err(Error::unsupported(format!("{} bands in a file", image.bands.len())));
         }
