@@ -170,7 +170,17 @@ def test_valid_by_gdal(tmp_path: Path) -> None:
             path = write(tmp_path / "file.tif", bands, codec=codec)
             assert validate(path).returncode == 0, (shape, validate(path).stdout)
     plain = tmp_path / "plain.tif"
-    with rasterio.open(plain, "w", driver="GTiff", width=1333, height=1100, count=1, dtype="uint16", crs="EPSG:32633", transform=Affine(10, 0, 0, 0, -10, 0)) as file:
+    with rasterio.open(
+        plain,
+        "w",
+        driver="GTiff",
+        width=1333,
+        height=1100,
+        count=1,
+        dtype="uint16",
+        crs="EPSG:32633",
+        transform=Affine(10, 0, 0, 0, -10, 0),
+    ) as file:
         file.write(bands[0], 1)
     assert validate(plain).returncode != 0
 

@@ -26,6 +26,8 @@ mod temporary;
 mod unpack;
 mod write;
 mod write_crs;
+#[cfg(test)]
+mod write_tests;
 
 pub use cog::Cog;
 pub use decode::{decode_bands, decode_tile, decode_tile_into};
