@@ -99,9 +99,8 @@ def main() -> None:
             for write, (clock, cores) in best.items():
                 size = path[write].stat().st_size
                 rate = pixels.nbytes / clock / 1e6
-                print(
-                    f"{codec} {level} {write.__name__}: {clock:.2f} s, {rate:.0f} MB/s, {cores:.2f} s of cores, {size} bytes"
-                )
+                times = f"{clock:.2f} s, {rate:.0f} MB/s, {cores:.2f} s of cores"
+                print(f"{codec} {level} {write.__name__}: {times}, {size} bytes")
             ratios = [theirs / ours for theirs, ours in zip(best[by_gdal], best[by_us])]
             print(f"{codec} {level}: {ratios[0]:.2f} x by the clock, {ratios[1]:.2f} x of cores")
 

@@ -9,12 +9,14 @@ import signal
 import subprocess
 import sys
 import time
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from bestpixel.sample import make_sample
 from rio_cogeo.cogeo import cog_validate
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 COMMAND = (sys.executable, "-m", "bestpixel._cli")
 USAGE = "\nUsage: spx-build --bbox <W> <S> <E> <N> --datetime <A/B> --out-dir <DIR> [OPTIONS]\n"
@@ -67,8 +69,8 @@ def masked(text: str) -> str:
         ),
         (
             ["--memory-limit", "5 parsecs"],
-            "error: invalid value '5 parsecs' for '--memory-limit <BYTES>': a positive number of bytes is needed, such as "
-            "536870912, 512MiB or 2GB\n" + HELP,
+            "error: invalid value '5 parsecs' for '--memory-limit <BYTES>': a positive number of bytes is needed, "
+            "such as 536870912, 512MiB or 2GB\n" + HELP,
         ),
         (
             ["--compression-level", "13"],
@@ -76,7 +78,7 @@ def masked(text: str) -> str:
         ),
         (
             ["--months", "7"],
-            "error: the following required arguments were not provided:\n  --years <YEAR>...\n" + USAGE + HELP,
+            "error: the argument '--datetime <A/B>' cannot be used with '--months <MONTH>...'\n" + USAGE + HELP,
         ),
         (
             ["--quiet", "--verbose"],

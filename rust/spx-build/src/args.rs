@@ -40,7 +40,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "YEAR", help_heading = "What", value_delimiter = ',', num_args = 1.., requires = "months")]
     years: Vec<i16>,
     /// The months of these years, 1 to 12.
-    #[arg(long, value_name = "MONTH", help_heading = "What", value_delimiter = ',', num_args = 1.., requires = "years")]
+    #[arg(long, value_name = "MONTH", help_heading = "What", value_delimiter = ',', num_args = 1.., requires = "years", conflicts_with = "datetime")]
     months: Vec<i8>,
     /// Bands, with commas between; all of the endpoint's where none are given.
     #[arg(long, value_name = "BAND", help_heading = "What", value_delimiter = ',', num_args = 1..)]

@@ -139,9 +139,8 @@ fn period(metadata: &Metadata) -> (String, String) {
     let (start, end) = asked.split_once('/').unwrap_or(("..", ".."));
     let times = || metadata.sources.iter().map(|source| source.datetime.as_str());
     let or = |asked: &str, of_scenes: Option<&str>| match (asked, of_scenes) {
-        ("..", Some(time)) => time.to_owned(),
         ("..", None) => jiff::Timestamp::now().to_string(),
-        (time, _) => time.to_owned(),
+        ("..", Some(time)) | (time, _) => time.to_owned(),
     };
     (or(start, times().min()), or(end, times().max()))
 }
