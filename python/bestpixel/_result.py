@@ -189,8 +189,8 @@ class Composite(Mapping[str, Any]):
             folder: Where to; it is made if it is not there, and files of the same names are replaced.
 
         Returns:
-            The files written: a Cloud-Optimized GeoTIFF for each band and for quality, observation_count and
-            selected_observation, `composite.json` and `preview.png`.
+            The files written: a Cloud-Optimized GeoTIFF for each band and for quality, observation_count,
+            selected_observation and date, `preview.png`, `item.json` (a STAC Item) and `composite.json`.
 
         Raises:
             WriteError: The folder cannot be made or a file cannot be written.

@@ -5,9 +5,8 @@
 use super::error::exception;
 use super::runtime::{pool, wait, wait_here};
 use bestpixel::pipeline::{
-    self, Arrays, CancelToken, Catalog, Composite, Engine, Error, FolderSink, Metadata, Month, Request, Sink,
+    self, Arrays, CancelToken, Catalog, Composite, Engine, Error, FolderSink, Metadata, Month, Output, Request, Sink,
 };
-use bestpixel::raster::{Crs, Grid};
 use bestpixel::stac::parse_items;
 use numpy::{IntoPyArray, PyArray2, PyArrayMethods, PyReadonlyArray2, PyUntypedArrayMethods};
 use pyo3::exceptions::PyValueError;
@@ -134,42 +133,47 @@ pub(crate) fn save(
     let missing = |name: &String| PyValueError::new_err(format!("band {name:?} is not there"));
     let slices = metadata.band_names.iter().map(|name| Ok(bands.get(name).ok_or_else(|| missing(name))?.as_slice()?));
     let slices = slices.collect::<PyResult<Vec<&[u16]>>>()?;
-    let layers = [quality.as_slice()?, observation_count.as_slice()?, selected_observation.as_slice()?];
-    let info = &metadata.grid;
-    let grid = Grid {
-        crs: if info.epsg == 0 { Crs::Definition(info.proj4.clone()) } else { Crs::Epsg(info.epsg) },
-        left: info.transform[2],
-        top: info.transform[5],
-        resolution: info.resolution,
-        width: info.width,
-        height: info.height,
+    let datetimes = metadata.sources.iter().map(|source| source.datetime.as_str());
+    let date = pipeline::dates(selected_observation.as_slice()?, datetimes);
+    let arrays = Arrays {
+        bands: &slices,
+        quality: quality.as_slice()?,
+        observation_count: observation_count.as_slice()?,
+        selected_observation: selected_observation.as_slice()?,
+        date: &date,
     };
+    let grid = &metadata.grid;
     let size = grid.width * grid.height;
+    let layers = [arrays.quality, arrays.observation_count, arrays.selected_observation];
     if slices.iter().chain(&layers).any(|values| values.len() != size) {
         return Err(PyValueError::new_err(format!("each array must have {} x {} values", grid.height, grid.width)));
     }
     let pool = pool()?;
-    let work = |cancel: &CancelToken| pool.install(|| write(&slices, layers, &metadata, &grid, &folder, cancel));
+    let work = |cancel: &CancelToken| pool.install(|| write(&arrays, &metadata, &folder, cancel));
     wait_here(py, work)?.map_err(|error| exception(&error))
 }
 
 /// Writes strip by strip, so that whoever cancels is heard soon; what is not whole then leaves no file.
 fn write(
-    bands: &[&[u16]],
-    layers: [&[u16]; 3],
+    arrays: &Arrays<'_>,
     metadata: &Metadata,
-    grid: &Grid,
     folder: &Path,
     cancel: &CancelToken,
 ) -> pipeline::Result<Vec<PathBuf>> {
-    let mut sink = FolderSink::new(folder, grid, &metadata.band_names, cancel.clone())?;
+    let grid = metadata.grid.grid();
+    let mut sink = FolderSink::new(folder, &grid, &metadata.band_names, Output::default(), cancel.clone())?;
     for top in (0..grid.height).step_by(STRIP) {
         let pixels = top * grid.width..(top + STRIP).min(grid.height) * grid.width;
-        let bands: Vec<&[u16]> = bands.iter().map(|values| &values[pixels.clone()]).collect();
-        let [quality, observation_count, selected_observation] = layers.map(|values| &values[pixels.clone()]);
-        sink.put(&Arrays { bands: &bands, quality, observation_count, selected_observation })?;
+        let bands: Vec<&[u16]> = arrays.bands.iter().map(|values| &values[pixels.clone()]).collect();
+        sink.put(&Arrays {
+            bands: &bands,
+            quality: &arrays.quality[pixels.clone()],
+            observation_count: &arrays.observation_count[pixels.clone()],
+            selected_observation: &arrays.selected_observation[pixels.clone()],
+            date: &arrays.date[pixels],
+        })?;
     }
-    sink.finish(metadata, &serde_json::Value::Null)
+    sink.finish(metadata)
 }
 
 #[pyfunction]

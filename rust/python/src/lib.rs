@@ -25,5 +25,6 @@ fn _bestpixel(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(testing::_resample, module)?)?;
     module.add_function(wrap_pyfunction!(testing::_nearest, module)?)?;
     module.add_function(wrap_pyfunction!(testing::_window, module)?)?;
+    module.add_function(wrap_pyfunction!(testing::_write, module)?)?;
     Ok(())
 }

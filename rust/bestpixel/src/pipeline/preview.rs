@@ -5,6 +5,13 @@ use super::NODATA;
 /// The stretch runs between these shares of the sorted values of all planes.
 const STRETCH: (f64, f64) = (0.005, 0.985);
 
+/// White is at most so many times the median, unless that is below [`DIM`]: the bright rims of clouds that have been
+/// cut out must not darken what is left. Snow and sand are bright all over and stay white.
+const MEDIANS: f64 = 3.0;
+
+/// A reflectance that is no brighter than land.
+const DIM: f64 = 2500.0;
+
 /// Reflectance is brightened like a display expects it.
 const GAMMA: f64 = 1.0 / 1.4;
 
@@ -82,7 +89,9 @@ impl Thumbnail {
 /// Stretches planes as their values suggest and encodes them.
 pub(crate) fn encode_preview(planes: &[&[u16]], width: usize, height: usize) -> Result<Vec<u8>, String> {
     let histograms: Vec<Vec<u64>> = planes.iter().map(|plane| histogram(plane)).collect();
-    let white = histograms.iter().map(|histogram| quantile(histogram, STRETCH.1)).fold(0.0, f64::max);
+    let white =
+        |histogram: &Vec<u64>| quantile(histogram, STRETCH.1).min((MEDIANS * quantile(histogram, 0.5)).max(DIM));
+    let white = histograms.iter().map(white).fold(0.0, f64::max);
     let shades: Vec<Vec<u8>> =
         histograms.iter().map(|histogram| shades(quantile(histogram, STRETCH.0), white)).collect();
     encode_shaded(planes, &shades, width, height)
@@ -171,6 +180,19 @@ mod tests {
         let (low, high) = ([0, 1000, 2000, 9000], [2000, 2000, 2000, NODATA]);
         let (.., pixels) = decode(&preview(&[&low, &high, &high], 4, 1, Some((1000.0, 2000.0))).unwrap());
         assert_eq!(pixels, [0, 255, 255, 255, 0, 255, 255, 255, 255, 255, 255, 255, 0, 0, 0, 0]);
+    }
+
+    #[test]
+    fn rims_of_clouds_do_not_darken_the_land() {
+        let shade_of_land = |rims: usize| {
+            let plane: Vec<u16> = (0..1000u16).map(|i| if i < rims as u16 { 8000 } else { 300 + i }).collect();
+            let pixels = decode(&preview(&[&plane], 1000, 1, None).unwrap()).2;
+            pixels[4 * 999]
+        };
+        assert!(shade_of_land(100) > 120, "{}", shade_of_land(100));
+        let snow: Vec<u16> = (0..1000).map(|i| 7000 + i).collect();
+        let pixels = decode(&preview(&[&snow], 1000, 1, None).unwrap()).2;
+        assert!((100..220).contains(&pixels[4 * 500]), "{}", pixels[4 * 500]);
     }
 
     #[test]

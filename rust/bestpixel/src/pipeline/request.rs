@@ -141,7 +141,6 @@ impl Request {
 
     /// Checks every value.
     pub(crate) fn check(self) -> Result<Checked> {
-        let usage = |message: String| Err(Error::new(Stage::Request, ErrorKind::Usage, message));
         let checks = [
             (
                 "max_cloud_cover",
@@ -160,19 +159,20 @@ impl Request {
         ];
         for (name, value, is_allowed, allowed) in checks {
             if !is_allowed {
-                return usage(format!("{name} {value} is not allowed: {allowed}"));
+                return Err(Error::usage(name, format!("{name} {value} is not allowed: {allowed}")));
             }
         }
         for (name, value) in [("top_k", self.top_k), ("concurrency", self.concurrency), ("min_k", self.min_k)] {
             if value == 0 {
-                return usage(format!("{name} must be at least 1"));
+                return Err(Error::usage(name, format!("{name} must be at least 1")));
             }
         }
         if self.max_k < self.min_k {
-            return usage(format!("max_k {} is less than min_k {}", self.max_k, self.min_k));
+            let message = format!("max_k {} is less than min_k {}", self.max_k, self.min_k);
+            return Err(Error::usage("max_k", message));
         }
         if self.bands.as_ref().is_some_and(Vec::is_empty) {
-            return usage("bands is empty".to_owned());
+            return Err(Error::usage("bands", "bands is empty"));
         }
         if self.disk_cache.is_some() {
             let message = "disk_cache is not available yet";

@@ -15,8 +15,8 @@ use super::tiles::Warps;
 use super::winners::{NOBODY, Winners};
 use super::write::FolderSink;
 use super::{
-    Arrays, CancelToken, ChunkPlan, Composite, Error, ErrorKind, GridInfo, Metadata, NODATA, OnError, Plan, Request,
-    Result, ScenePlan, SourceInfo, Stage, Timings,
+    Arrays, CancelToken, ChunkPlan, Composite, Error, ErrorKind, GridInfo, Metadata, NODATA, OnError, Output, Plan,
+    Request, Result, ScenePlan, SourceInfo, Stage, Timings, dates,
 };
 use crate::fetch::{Connections, Fetcher, redact};
 use crate::raster::{CHUNK_SIZE, Window};
@@ -60,26 +60,30 @@ pub fn run(request: Request, catalog: Catalog, engine: &Engine) -> Result<Compos
     Ok(sink.finish(metadata))
 }
 
-/// Makes a composite in a folder: rows are written as they are finished, memory does not grow with the area. Gives the
-/// metadata and the paths of the files.
+/// What was made in a folder.
+#[derive(Debug)]
+pub struct Written {
+    /// What is known about the composite.
+    pub metadata: Metadata,
+    /// The files, in the order of writing.
+    pub paths: Vec<PathBuf>,
+}
+
+/// Makes a composite in a folder: rows are written as they are finished, memory does not grow with the area.
 ///
 /// # Errors
-/// What stopped it; then no file has its final name, unless writing itself failed.
+/// What stopped it; then no file has its final name, unless giving the names itself failed.
 pub fn run_to_folder(
     request: Request,
     catalog: Catalog,
     engine: &Engine,
     folder: &Path,
-) -> Result<(Metadata, Vec<PathBuf>)> {
-    // The request as the user has made it; nothing in it is secret.
-    let echo = serde_json::to_value(&request).unwrap_or_default();
+    output: Output,
+) -> Result<Written> {
     let fetcher = request.fetcher(&engine.connections)?;
     let mut run = Run::new(request.check()?, engine, fetcher);
     let candidates = run.look(catalog)?;
-    let mut sink = FolderSink::new(folder, &run.checked.grid, &run.checked.bands, engine.cancel.clone())?;
-    let metadata = run.composite(candidates, &mut sink)?;
-    let paths = sink.finish(&metadata, &echo)?;
-    Ok((metadata, paths))
+    run.write(candidates, folder, output)
 }
 
 /// Makes the plan of a composite: no reflectance pixel is read, unless an item contradicts itself about the offset in it.
@@ -90,8 +94,7 @@ pub fn make_plan(request: Request, catalog: Catalog, engine: &Engine) -> Result<
     let fetcher = request.fetcher(&engine.connections)?;
     let mut run = Run::new(request.check()?, engine, fetcher);
     let candidates = run.look(catalog)?;
-    let survey = run.select(candidates)?;
-    Ok(run.plan(&survey))
+    run.plan(candidates)
 }
 
 /// Seconds since the last lap.
@@ -112,6 +115,8 @@ pub(super) struct Run<'a> {
     skipped: Vec<Unusable>,
     timings: Timings,
     started: Instant,
+    /// Stands before the stages in what is reported, where several runs are under way.
+    name: String,
 }
 
 /// Rows of the output that are made together.
@@ -141,7 +146,13 @@ impl<'a> Run<'a> {
             skipped: Vec::new(),
             timings: Timings::default(),
             started: Instant::now(),
+            name: String::new(),
         }
+    }
+
+    /// From now on progress is reported with this name before the stage's.
+    pub(super) fn name(&mut self, name: &str) {
+        self.name = format!("{name} ");
     }
 
     /// A sink that keeps this run's output in memory.
@@ -156,7 +167,8 @@ impl<'a> Run<'a> {
     }
 
     fn report(&self, done: usize, total: usize, stage: &str) {
-        (self.engine.progress)(done, total, stage, self.fetcher.meter().totals().1);
+        let stage = format!("{}{stage}", self.name);
+        (self.engine.progress)(done, total, &stage, self.fetcher.meter().totals().1);
     }
 
     /// Names a scene in `skipped`, or fails, as the user wishes.
@@ -315,7 +327,22 @@ impl<'a> Run<'a> {
         (0..self.windows.len()).filter(|&chunk| !windowed || survey.choices[chunk].scenes.contains(&scene)).collect()
     }
 
-    fn plan(&self, survey: &Survey) -> Plan {
+    /// Makes the composite in a folder.
+    pub(super) fn write(&mut self, candidates: Vec<Candidate>, folder: &Path, output: Output) -> Result<Written> {
+        let Checked { grid, bands, .. } = &self.checked;
+        let mut sink = FolderSink::new(folder, grid, bands, output, self.engine.cancel.clone())?;
+        let metadata = self.composite(candidates, &mut sink)?;
+        let paths = sink.finish(&metadata)?;
+        Ok(Written { metadata, paths })
+    }
+
+    /// Selects scenes and tells what would be read of them.
+    pub(super) fn plan(&mut self, candidates: Vec<Candidate>) -> Result<Plan> {
+        let survey = self.select(candidates)?;
+        Ok(self.plan_of(&survey))
+    }
+
+    fn plan_of(&self, survey: &Survey) -> Plan {
         let scene_plan = |(index, source): (usize, &Source)| {
             let chunks: Vec<_> =
                 self.eligible(survey, index).into_iter().map(|chunk| pixels(&self.windows[chunk])).collect();
@@ -337,11 +364,19 @@ impl<'a> Run<'a> {
             tiles: choice.tiles.clone(),
             scenes: choice.scenes.iter().map(|&scene| survey.sources[scene].scene.id.clone()).collect(),
         };
+        let pixels = (self.checked.grid.width * self.checked.grid.height) as u64;
         Plan {
             grid: self.checked.grid.clone(),
             band_names: self.checked.bands.clone(),
             quality_bytes: scenes.iter().flat_map(|scene| &scene.quality).map(|file| file.bytes).sum(),
             reflectance_bytes: scenes.iter().flat_map(|scene| &scene.bands).map(|band| band.bytes).sum(),
+            requests: scenes
+                .iter()
+                .flat_map(|scene| scene.quality.iter().chain(&scene.bands))
+                .map(|f| f.requests)
+                .sum(),
+            output_bytes: pixels * (2 * self.checked.bands.len() as u64 + 10),
+            memory_bytes: self.checked.request.memory_limit(),
             chunks: self.windows.iter().zip(&survey.choices).map(chunk_plan).collect(),
             scenes,
         }
@@ -368,8 +403,10 @@ impl<'a> Run<'a> {
             let mut canvas = Canvas::new(block.window, self.checked.bands.len());
             self.fill(&survey, &mut winners, &mut canvas, &mut kept)?;
             self.timings.read += take_lap(&mut lap);
-            self.engine.pool.install(|| finish_block(&winners, &canvas, sink, &mut tally))?;
+            let sources = &survey.sources;
+            self.engine.pool.install(|| finish_block(sources, &winners, &canvas, sink, &mut tally))?;
             self.timings.write += take_lap(&mut lap);
+            self.report(index + 1, blocks.len(), "write");
         }
         self.timings.read_megapixels = kept.pixels as f64 / 1e6;
         self.metadata(&survey, &tally)
@@ -378,8 +415,8 @@ impl<'a> Run<'a> {
     /// Cuts the grid into blocks of whole rows of chunks, as many as fit into half of the memory limit.
     fn blocks(&self, scenes: usize) -> Vec<Block> {
         let grid = &self.checked.grid;
-        // Reflectance, the three layers twice (as decided and as handed on), and a score for each scene.
-        let bytes_per_pixel = 2 * self.checked.bands.len() + 12 + scenes;
+        // Reflectance, the three layers twice (as decided and as handed on), dates, and a score for each scene.
+        let bytes_per_pixel = 2 * self.checked.bands.len() + 16 + scenes;
         let row_of_chunks = (grid.width * CHUNK_SIZE * bytes_per_pixel) as u64;
         let rows = ((self.checked.request.memory_limit() / 2 / row_of_chunks.max(1)) as usize).max(1) * CHUNK_SIZE;
         let block = |row_off: usize| {
@@ -452,6 +489,7 @@ impl<'a> Run<'a> {
         let tiles: BTreeSet<&String> = survey.choices.iter().flat_map(|choice| &choice.tiles).collect();
         let collections: Vec<&str> = self.checked.endpoint.collections.iter().map(|row| row.id).collect();
         Ok(Metadata {
+            request: self.checked.request.clone(),
             band_names: self.checked.bands.clone(),
             source_ids: survey.sources.iter().map(|source| source.scene.id.clone()).collect(),
             grid: GridInfo::new(&self.checked.grid)?,
@@ -482,13 +520,21 @@ fn give_way(winners: &mut Winners, canvas: &mut Canvas, broken: &[Vec<usize>]) {
 }
 
 /// Hands the rows of a block on.
-fn finish_block(winners: &Winners, canvas: &Canvas, sink: &mut (dyn Sink + Send), tally: &mut Tally) -> Result<()> {
+fn finish_block(
+    sources: &[Source],
+    winners: &Winners,
+    canvas: &Canvas,
+    sink: &mut (dyn Sink + Send),
+    tally: &mut Tally,
+) -> Result<()> {
+    let selected_observation = canvas.layer(winners, |chunk, i| chunk.winner[i]);
     let widen = |score: u8| if score == crate::source::NODATA { NODATA } else { u16::from(score) };
     let rows = Arrays {
         bands: &canvas.bands(),
         quality: &canvas.layer(winners, |chunk, i| widen(chunk.score[i])),
         observation_count: &canvas.layer(winners, |chunk, i| chunk.count[i]),
-        selected_observation: &canvas.layer(winners, |chunk, i| chunk.winner[i]),
+        date: &dates(&selected_observation, sources.iter().map(|source| source.scene.datetime.as_str())),
+        selected_observation: &selected_observation,
     };
     tally.add(&rows);
     sink.put(&rows)

@@ -1,5 +1,6 @@
 //! One level of one file: which of its tiles are needed, the tiles as fetched, and the samples in them.
 
+use crate::fetch::coalesce;
 use crate::raster::{Array, Crs, Grid, Projection, Tiling, Window};
 use crate::resample::{Patch, Warp};
 use crate::source::{QualityKind, Scale};
@@ -28,6 +29,12 @@ impl LevelRef {
     /// Compressed bytes of some tiles.
     pub(crate) fn bytes(&self, tiles: &[usize]) -> u64 {
         tiles.iter().map(|&tile| self.level().tile_bytes(tile)).sum()
+    }
+
+    /// Requests that it takes to fetch some tiles: neighbours come together.
+    pub(crate) fn requests(&self, tiles: &[usize]) -> usize {
+        let ranges: Vec<_> = tiles.iter().filter_map(|&tile| self.level().tile_range(tile)).collect();
+        coalesce(&ranges).len()
     }
 
     /// Fetches some tiles.
