@@ -4,6 +4,7 @@
 //! [`resample`] on `raster`, [`stac`] is the catalogue, [`source`] what each provider means by its bytes, and
 //! [`pipeline`] puts them in order.
 
+pub mod cache;
 pub mod fetch;
 pub mod pipeline;
 pub mod raster;
