@@ -63,7 +63,7 @@ pub(crate) struct Args {
     /// Requests under way at once.
     #[arg(long, default_value_t = 192, help_heading = "Reading")]
     concurrency: usize,
-    /// Keep what has been fetched in this folder.
+    /// Keep searches, headers and quality in this folder for later runs.
     #[arg(long, value_name = "DIR", help_heading = "Reading")]
     disk_cache: Option<PathBuf>,
     /// What happens to a scene that cannot be read.

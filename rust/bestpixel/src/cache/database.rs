@@ -74,7 +74,7 @@ impl Database {
         let batch = batch.filter(|(_, kept)| kept.value.len() as u64 <= limit / 8);
         self.attempt(|connection| {
             let write = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-            make_room(&write, batch.clone().map(|(key, kept)| (key.len() + kept.value.len()) as u64).sum(), limit)?;
+            make_room(&write, batch.clone().map(|(key, kept)| space(key, &kept.value)).sum(), limit)?;
             let now = millis(SystemTime::now());
             for (key, Kept { value, made }) in batch.clone() {
                 let (size, made) = (key.len() + value.len(), millis(*made));
@@ -183,6 +183,11 @@ fn is_damage(error: &rusqlite::Error) -> bool {
 fn bytes_in_use(connection: &Connection) -> Result<u64> {
     let pages = pragma(connection, "page_count")? - pragma(connection, "freelist_count")?;
     Ok((pages * pragma(connection, "page_size")?) as u64)
+}
+
+/// What an entry takes at most: its key stands in an index too, and a value that is not short has pages of its own.
+fn space(key: &str, value: &[u8]) -> u64 {
+    ((2 * key.len() + value.len()) as u64).next_multiple_of(4096)
 }
 
 /// Drops the least recently used entries until so many bytes more fit, and a tenth besides: else it would be done each

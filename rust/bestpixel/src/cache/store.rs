@@ -23,8 +23,8 @@ const LIMIT_VARIABLE: &str = "BESTPIXEL_CACHE_BYTES";
 /// A smaller bound would keep next to nothing, and be broken by the database's own pages.
 const LEAST_LIMIT: u64 = 256 << 10;
 
-/// Values are written together: each write waits for the disk. So many bytes are enough ...
-const BATCH_BYTES: usize = 4 << 20;
+/// Values are written together: each write waits for the disk. So many bytes are enough (or a quarter of the bound) ...
+const BATCH_BYTES: u64 = 4 << 20;
 
 /// ... and so long without a question.
 const IDLE: Duration = Duration::from_millis(200);
@@ -82,7 +82,8 @@ impl Cache {
         std::fs::create_dir_all(folder).map_err(refuse)?;
         let (path, limit) = (folder.join(FILE), limit.max(LEAST_LIMIT));
         let (sender, receiver) = channel();
-        let serve = move || Server::new(Database::open(path, limit)).serve(&receiver);
+        let batch_bytes = BATCH_BYTES.min(limit / 4) as usize;
+        let serve = move || Server::new(Database::open(path, limit), batch_bytes).serve(&receiver);
         // Without a thread nothing is kept, and everything works as it would without a cache.
         let thread = std::thread::Builder::new().name("bestpixel-cache".to_owned()).spawn(serve).ok();
         let room = Arc::new(Semaphore::new(WAITING_KIB));
@@ -143,6 +144,7 @@ fn limit(text: Option<&str>) -> Result<u64> {
 /// The thread's side.
 struct Server {
     database: Database,
+    batch_bytes: usize,
     /// What is not written yet.
     waiting: HashMap<String, Kept>,
     permits: Vec<OwnedSemaphorePermit>,
@@ -152,8 +154,8 @@ struct Server {
 }
 
 impl Server {
-    fn new(database: Database) -> Self {
-        Self { database, waiting: HashMap::new(), permits: Vec::new(), bytes: 0, used: HashSet::new() }
+    fn new(database: Database, batch_bytes: usize) -> Self {
+        Self { database, batch_bytes, waiting: HashMap::new(), permits: Vec::new(), bytes: 0, used: HashSet::new() }
     }
 
     fn serve(mut self, receiver: &Receiver<Message>) {
@@ -191,7 +193,7 @@ impl Server {
         self.bytes += kept.value.len();
         self.waiting.insert(key, kept);
         self.permits.extend(permit);
-        if self.bytes >= BATCH_BYTES {
+        if self.bytes >= self.batch_bytes {
             self.write();
         }
     }
