@@ -3,12 +3,13 @@
 //! Its journal is the classic one, not a write-ahead log: that needs memory shared between processes, which network file
 //! systems do not have, and cannot be read in a folder that is write-protected. Every value carries a checksum over
 //! itself, its key and its age, since `SQLite` does not notice a bit that flips inside a value. Sources: `SQLite`, "How
-//! To Corrupt An SQLite Database File", "Write-Ahead Logging", and `SQLITE_DBCONFIG_RESET_DATABASE`.
+//! To Corrupt An `SQLite` Database File", "Write-Ahead Logging", and `SQLITE_DBCONFIG_RESET_DATABASE`.
 
 use super::store::Entry;
 use bytes::Bytes;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, OptionalExtension, Result, Transaction, TransactionBehavior, params};
+use std::collections::HashSet;
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
@@ -89,11 +90,11 @@ impl Database {
     }
 
     /// Notes that keys have been asked for.
-    pub(super) fn touch<'a>(&mut self, keys: impl Iterator<Item = &'a String> + Clone) {
+    pub(super) fn touch(&mut self, keys: &HashSet<String>) {
         self.attempt(|connection| {
             let write = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
             let now = millis(SystemTime::now());
-            for key in keys.clone() {
+            for key in keys {
                 write.prepare_cached("UPDATE kept SET used = ?2 WHERE key = ?1")?.execute(params![key, now])?;
             }
             write.commit()

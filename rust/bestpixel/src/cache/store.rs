@@ -176,7 +176,7 @@ impl Server {
         }
         self.write();
         if !self.used.is_empty() {
-            self.database.touch(self.used.iter());
+            self.database.touch(&self.used);
         }
     }
 

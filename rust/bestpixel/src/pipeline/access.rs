@@ -96,7 +96,7 @@ impl Access {
 
 /// The name under which the answer to searches is kept; None where the API is no URL.
 fn search_key(api: &str, searches: &[Search]) -> Option<String> {
-    let body = |search: &Search| Some(search.first_call(api).ok()?.body?);
+    let body = |search: &Search| search.first_call(api).ok()?.body;
     let bodies: Vec<Value> = searches.iter().map(body).collect::<Option<_>>()?;
     Some(format!("search {} {}", identity(api)?, Value::from(bodies)))
 }

@@ -52,7 +52,7 @@ pub struct Engine {
 /// # Errors
 /// What stopped it. With [`OnError::Skip`] scenes that cannot be read are left out and named in the metadata.
 pub fn run(request: Request, catalog: Catalog, engine: &Engine) -> Result<Composite> {
-    renewing(request, engine, |mut run| {
+    renewing(request, engine, move |mut run| {
         let mut sink = run.memory_sink();
         let candidates = run.look(catalog.clone())?;
         let metadata = run.composite(candidates, &mut sink)?;
@@ -73,7 +73,7 @@ pub fn run_to_folder(
 ) -> Result<(Metadata, Vec<PathBuf>)> {
     // The request as the user has made it; nothing in it is secret.
     let echo = serde_json::to_value(&request).unwrap_or_default();
-    renewing(request, engine, |mut run| {
+    renewing(request, engine, move |mut run| {
         let candidates = run.look(catalog.clone())?;
         let mut sink = FolderSink::new(folder, &run.checked.grid, &run.checked.bands)?;
         let metadata = run.composite(candidates, &mut sink)?;
@@ -87,7 +87,7 @@ pub fn run_to_folder(
 /// # Errors
 /// What stopped it.
 pub fn make_plan(request: Request, catalog: Catalog, engine: &Engine) -> Result<Plan> {
-    renewing(request, engine, |mut run| {
+    renewing(request, engine, move |mut run| {
         let candidates = run.look(catalog.clone())?;
         let survey = run.select(candidates)?;
         Ok(run.plan(&survey))
