@@ -8,7 +8,7 @@
 use super::store::Entry;
 use bytes::Bytes;
 use rusqlite::config::DbConfig;
-use rusqlite::{Connection, OpenFlags, OptionalExtension, Result, Transaction, TransactionBehavior, params};
+use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension, Result, Transaction, TransactionBehavior, params};
 use std::collections::HashSet;
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
@@ -20,7 +20,7 @@ const APPLICATION: i32 = 0x6270_7863;
 const FORMAT: i32 = 1;
 
 /// Another process holds the file for milliseconds. One that is stopped in the middle is not waited for again and again.
-const LOCK_TIMEOUT: Duration = Duration::from_secs(5);
+const LOCK_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// After so many failures the file is left alone for the rest of the run.
 const MAX_FAILURES: u32 = 3;
@@ -37,6 +37,8 @@ pub(super) struct Database {
     path: PathBuf,
     limit: u64,
     connection: Option<Connection>,
+    /// Whether the disk takes what is written.
+    is_writable: bool,
     failures: u32,
 }
 
@@ -50,8 +52,11 @@ pub(super) struct Kept {
 impl Database {
     /// Opens or makes the file, which grows to about `limit` bytes.
     pub(super) fn open(path: PathBuf, limit: u64) -> Self {
-        let connection = connect(&path, false).or_else(|_| connect(&path, true)).ok();
-        Self { path, limit, connection, failures: 0 }
+        let connection = match connect(&path, false) {
+            Err(error) if is_damage(&error) => connect(&path, true),
+            opened => opened,
+        };
+        Self { path, limit, connection: connection.ok(), is_writable: true, failures: 0 }
     }
 
     /// The value of a key.
@@ -70,6 +75,9 @@ impl Database {
 
     /// Keeps values, all or none; the least recently used make room for them.
     pub(super) fn put<'a>(&mut self, batch: impl Iterator<Item = (&'a String, &'a Kept)> + Clone) {
+        if !self.is_writable {
+            return;
+        }
         let limit = self.limit;
         // An entry that would drive out most others is not worth it.
         let batch = batch.filter(|(_, kept)| kept.value.len() as u64 <= limit / 8);
@@ -91,6 +99,9 @@ impl Database {
 
     /// Notes that keys have been asked for.
     pub(super) fn touch(&mut self, keys: &HashSet<String>) {
+        if keys.is_empty() || !self.is_writable {
+            return;
+        }
         self.attempt(|connection| {
             let write = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
             let now = millis(SystemTime::now());
@@ -101,22 +112,30 @@ impl Database {
         });
     }
 
-    /// Drops all keys that begin so.
+    /// Drops all keys that begin so. Where that cannot be done nothing is believed any more.
     pub(super) fn forget(&mut self, prefix: &str) {
-        self.attempt(|connection| {
+        let done = self.attempt(|connection| {
             // No key holds a character beyond the last one of Unicode.
             let mut delete = connection.prepare_cached("DELETE FROM kept WHERE key >= ?1 AND key < ?1 || ?2")?;
             delete.execute(params![prefix, char::MAX.to_string()])
         });
+        if done.is_none() {
+            self.connection = None;
+        }
     }
 
-    /// Does one step. Where it fails the file is opened anew, emptied if it is damaged; where that happens again and
-    /// again, it is left alone.
+    /// Does one step. Where the disk takes nothing, what it holds can still be read. Where something else fails the file is
+    /// opened anew, emptied if it is damaged; where that happens again and again, it is left alone.
     fn attempt<T>(&mut self, step: impl Fn(&mut Connection) -> Result<T>) -> Option<T> {
         let error = match step(self.connection.as_mut()?) {
             Ok(done) => return Some(done),
             Err(error) => error,
         };
+        if matches!(error.sqlite_error_code(), Some(ErrorCode::ReadOnly | ErrorCode::CannotOpen | ErrorCode::DiskFull))
+        {
+            self.is_writable = false;
+            return None;
+        }
         self.failures += 1;
         self.connection = None;
         if self.failures < MAX_FAILURES {
@@ -131,20 +150,23 @@ fn connect(path: &std::path::Path, is_damaged: bool) -> Result<Connection> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let mut connection = Connection::open_with_flags(path, flags)?;
     connection.busy_timeout(LOCK_TIMEOUT)?;
-    if is_damaged || !(is_ours(&connection)? || is_new(&connection)?) {
+    let mut state = if is_damaged { State::Foreign } else { State::of(&connection)? };
+    if state == State::Foreign {
         // SQLite's own way to empty a file whatever is in it, under its locks: others may have it open.
         connection.set_db_config(DbConfig::SQLITE_DBCONFIG_RESET_DATABASE, true)?;
+        // Takes effect with VACUUM; what is left of a schema may be in its way.
+        connection.execute_batch("PRAGMA auto_vacuum = INCREMENTAL").ok();
         let emptied = connection.execute_batch("VACUUM");
         connection.set_db_config(DbConfig::SQLITE_DBCONFIG_RESET_DATABASE, false)?;
         emptied?;
+        state = State::New;
     }
     // What a foreign schema brings along is not run, and pages are looked at before they are believed.
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true)?;
     connection
         .execute_batch("PRAGMA trusted_schema = OFF; PRAGMA cell_size_check = ON; PRAGMA synchronous = NORMAL")?;
-    if !is_ours(&connection)? {
-        // It takes effect at once in a new file, and by VACUUM in one that has just been emptied.
-        connection.execute_batch("PRAGMA auto_vacuum = INCREMENTAL; VACUUM")?;
+    if state == State::New {
+        connection.execute_batch("PRAGMA auto_vacuum = INCREMENTAL")?;
         let write = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         // Another process may have been faster.
         if is_new(&write)? {
@@ -157,13 +179,32 @@ fn connect(path: &std::path::Path, is_damaged: bool) -> Result<Connection> {
     Ok(connection)
 }
 
-fn pragma(connection: &Connection, name: &str) -> Result<i64> {
-    connection.pragma_query_value(None, name, |row| row.get(0))
+/// What a file is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum State {
+    Ours,
+    New,
+    /// A database of somebody else, or of another format.
+    Foreign,
 }
 
-fn is_ours(connection: &Connection) -> Result<bool> {
-    let marks = (pragma(connection, "application_id")?, pragma(connection, "user_version")?);
-    Ok(marks == (i64::from(APPLICATION), i64::from(FORMAT)))
+impl State {
+    fn of(connection: &Connection) -> Result<Self> {
+        // All marks as of one moment: another process may be making the tables.
+        let read = connection.unchecked_transaction()?;
+        let marks = (pragma(&read, "application_id")?, pragma(&read, "user_version")?);
+        let state = match marks == (i64::from(APPLICATION), i64::from(FORMAT)) {
+            true => Self::Ours,
+            false if is_new(&read)? => Self::New,
+            false => Self::Foreign,
+        };
+        read.commit()?;
+        Ok(state)
+    }
+}
+
+fn pragma(connection: &Connection, name: &str) -> Result<i64> {
+    connection.pragma_query_value(None, name, |row| row.get(0))
 }
 
 fn is_new(connection: &Connection) -> Result<bool> {
@@ -172,9 +213,10 @@ fn is_new(connection: &Connection) -> Result<bool> {
 
 /// What a file says that is no database, a damaged one, or one without our table.
 fn is_damage(error: &rusqlite::Error) -> bool {
-    use rusqlite::ErrorCode::{DatabaseCorrupt, NotADatabase, TypeMismatch, Unknown};
     match error.sqlite_error_code() {
-        Some(code) => matches!(code, DatabaseCorrupt | NotADatabase | TypeMismatch | Unknown),
+        Some(code) => {
+            matches!(code, ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase | ErrorCode::Unknown)
+        }
         // A column of the wrong type: rusqlite's own.
         None => true,
     }
@@ -238,4 +280,40 @@ fn millis(time: SystemTime) -> i64 {
 
 fn time(millis: i64) -> SystemTime {
     SystemTime::UNIX_EPOCH + Duration::from_millis(millis.max(0) as u64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_cannot_be_written_is_read_until_something_must_be_forgotten() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut database = Database::open(folder.path().join("x.sqlite3"), 1 << 20);
+        let put = |database: &mut Database, key: &str| {
+            let kept = Kept { value: Bytes::from_static(b"value"), made: SystemTime::now() };
+            database.put(std::iter::once((&key.to_owned(), &kept)));
+        };
+        put(&mut database, "a");
+        // As in a folder that is write-protected, which would not stop root.
+        database.connection.as_ref().unwrap().pragma_update(None, "query_only", true).unwrap();
+        for _ in 0..2 * MAX_FAILURES {
+            put(&mut database, "b");
+        }
+        assert_eq!(database.get("a").unwrap().value, "value");
+        assert!(database.get("b").is_none());
+        database.forget("b");
+        assert!(database.get("a").is_none());
+    }
+
+    #[test]
+    fn failures_end_the_use_of_a_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut database = Database::open(folder.path().join("x.sqlite3"), 1 << 20);
+        for _ in 0..MAX_FAILURES {
+            assert!(database.connection.is_some());
+            database.attempt(|connection| connection.execute("SELECT no such thing", []));
+        }
+        assert!(database.connection.is_none() && database.get("a").is_none());
+    }
 }

@@ -175,9 +175,7 @@ impl Server {
             }
         }
         self.write();
-        if !self.used.is_empty() {
-            self.database.touch(&self.used);
-        }
+        self.database.touch(&self.used);
     }
 
     fn get(&mut self, key: String) -> Option<Entry> {

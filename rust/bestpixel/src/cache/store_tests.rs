@@ -182,6 +182,20 @@ fn a_folder_that_cannot_be_written_is_a_miss() {
 }
 
 #[test]
+fn many_may_make_the_file_at_once() {
+    for _ in 0..20 {
+        let folder = tempfile::tempdir().unwrap();
+        std::thread::scope(|scope| {
+            for worker in 0..8 {
+                let folder = folder.path();
+                scope.spawn(move || keep(folder, worker..worker + 1, 1000));
+            }
+        });
+        assert_eq!(found(folder.path(), 0..8, 1000), 8);
+    }
+}
+
+#[test]
 fn a_folder_that_cannot_be_made_is_named() {
     let occupied = tempfile::NamedTempFile::new().unwrap();
     for folder in [occupied.path().to_owned(), occupied.path().join("below"), "/proc/nowhere/x".into()] {
