@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 FILE = "bestpixel-cache.sqlite3"
 BBOX = scenes.bbox_for(scenes.Scene(shape=(SIDE, SIDE)).bounds, 32633, 10.0)
+OPTIONS: dict[str, Any] = {"resolution": 10.0, "bands": BANDS, "top_k": 8, "endpoint": "earth-search"}
 DAY_S = 24 * 3600
 ROUNDS = 20
 """How often a run is killed."""
@@ -90,10 +91,9 @@ def cache(tmp_path: Path) -> Path:
     return tmp_path / "deep" / "cache"
 
 
-def build(catalog: object, **options: Any) -> bp.Composite:  # noqa: ANN401
+def build(catalog: str | Path | list[Item], **options: Any) -> bp.Composite:  # noqa: ANN401
     """A composite of all scenes."""
-    defaults = {"datetime": "2023-08", "resolution": 10.0, "bands": BANDS, "top_k": 8, "endpoint": "earth-search"}
-    return bp.build_composite(BBOX, catalog=catalog, **{**defaults, **options})
+    return bp.build_composite(BBOX, "2023-08", catalog=catalog, **OPTIONS, **options)
 
 
 def count(origin: Origin) -> dict[str, int]:
@@ -166,13 +166,12 @@ def test_a_cold_run_asks_for_no_tile_twice(origin: Origin, items: list[Item], ca
 
 def test_months_are_warm_after_a_composite(origin: Origin, standin: Standin, cache: Path, truth: bp.Composite) -> None:
     """What one call has kept another one finds."""
-    options = {"resolution": 10.0, "bands": BANDS, "top_k": 8, "endpoint": "earth-search"}
     catalog = f"{standin.root}/v1"
     build(catalog, disk_cache=cache)
     origin.behave()
     searches = len(standin.searches)
     with pytest.warns(bp.EmptyPeriodWarning):
-        _, august = bp.build_monthly_composites(BBOX, 2023, [7, 8], catalog=catalog, disk_cache=cache, **options)
+        _, august = bp.build_monthly_composites(BBOX, 2023, [7, 8], catalog=catalog, disk_cache=cache, **OPTIONS)
     check_same(august, truth)
     assert warm(origin)
     assert len(standin.searches) == searches + 1, "July alone is searched for"
@@ -185,10 +184,9 @@ def test_the_neighbourhood_shares_tiles(origin: Origin, items: list[Item], cache
     west, south, east, north = BBOX
     middle = ((west + east) / 2, (south + north) / 2)
     part = (west * 0.6 + middle[0] * 0.4, south * 0.6 + middle[1] * 0.4, *middle)
-    options = {"resolution": 10.0, "bands": BANDS, "top_k": 8, "endpoint": "earth-search", "catalog": items}
-    out = bp.build_composite(part, "2023-08", disk_cache=cache, **options)
+    out = bp.build_composite(part, "2023-08", catalog=items, disk_cache=cache, **OPTIONS)
     assert warm(origin)
-    check_same(out, bp.build_composite(part, "2023-08", **options))
+    check_same(out, bp.build_composite(part, "2023-08", catalog=items, **OPTIONS))
 
 
 def test_tokens_may_change(origin: Origin, original: tuple[Path, list[Item]], cache: Path, truth: bp.Composite) -> None:
@@ -272,11 +270,10 @@ def test_a_changed_file_is_noticed(on_error: str, origin: Origin, items: list[It
 
 def test_a_changed_file_is_noticed_in_months(items: list[Item], folder: Path, cache: Path) -> None:
     """As in a single composite."""
-    options = {"resolution": 10.0, "bands": BANDS, "top_k": 8, "endpoint": "earth-search", "catalog": items}
     build(items, disk_cache=cache)
     replace_band(folder, items[3], "green", 99)
     fresh = build(items)
-    (august,) = bp.build_monthly_composites(BBOX, 2023, 8, disk_cache=cache, **options)
+    (august,) = bp.build_monthly_composites(BBOX, 2023, 8, catalog=items, disk_cache=cache, **OPTIONS)
     check_same(august, fresh)
 
 
