@@ -35,15 +35,19 @@ CARGO := cargo
 LOCKED := --locked
 RUST_SOURCES := Cargo.toml Cargo.lock $(shell find rust benches fuzz -name '*.rs' -o -name Cargo.toml)
 
-.PHONY: demo test lint bench fuzz clean help system spx-build fmt imports clippy test-rust doc ruff mypy stubtest pytest
+.PHONY: demo test lint docs wheel licenses bench fuzz clean help system spx-build fmt imports clippy test-rust doc ruff mypy \
+	stubtest pytest
 
 help:
-	@echo "make demo    a cloud-free composite of a sample catalogue: demo/composite"
-	@echo "make test    formatting, lints, types, documentation and all tests"
-	@echo "make lint    the same without the tests"
-	@echo "make bench   micro-benchmarks"
-	@echo "make fuzz    the TIFF reader under inputs that coverage leads, FUZZ_SECONDS for each target"
-	@echo "make clean   remove what the others made in this clone"
+	@echo "make demo      a cloud-free composite of a sample catalogue: demo/composite"
+	@echo "make test      formatting, lints, types, all tests, documentation, the wheel"
+	@echo "make lint      formatting, lints and types"
+	@echo "make docs      the site, its notebooks executed: site/"
+	@echo "make wheel     wheel and sdist, checked and tried in an empty environment: dist/"
+	@echo "make licenses  what a wheel says of its parts, after Cargo.lock has changed"
+	@echo "make bench     micro-benchmarks, and full-size scenes beside odc-stac: benches/RESULTS.md"
+	@echo "make fuzz      the TIFF reader under inputs that coverage leads, FUZZ_SECONDS for each target"
+	@echo "make clean     remove what the others made in this clone"
 
 # ---- demo
 
@@ -62,7 +66,7 @@ spx-build: system
 
 lint: system $(STAMPS)/dev fmt imports clippy doc $(STAMPS)/extension ruff mypy stubtest
 
-test: system $(STAMPS)/dev fmt imports clippy test-rust doc $(STAMPS)/extension ruff mypy stubtest pytest
+test: system $(STAMPS)/dev fmt imports clippy test-rust doc $(STAMPS)/extension ruff mypy stubtest pytest docs wheel
 
 fmt:
 	$(CARGO) fmt --all --check
@@ -100,12 +104,39 @@ pytest:
 	$(CARGO) build $(LOCKED) -p bestpixel-origin --bin origin
 	$(BIN)/python -m pytest
 
+# ---- what others get
+
+# The notebooks are executed in docs/, on the sample catalogue there; a cell that fails fails the site.
+docs: $(STAMPS)/dev $(STAMPS)/extension
+	$(BIN)/python -m bestpixel.sample docs/$(DEMO_SAMPLE)
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+	@echo "documentation: site/index.html"
+
+# Interpreters in which the wheel is tried, each in an empty environment.
+TRY ?= $(PYTHON)
+
+wheel: $(STAMPS)/dev $(STAMPS)/extension
+	$(BIN)/python tools/licenses.py --check
+	rm -rf dist
+	$(BIN)/maturin build --release $(LOCKED) --out dist
+	$(BIN)/maturin sdist --out dist
+	$(BIN)/abi3audit --strict dist/*.whl
+	$(BIN)/python -m bestpixel.sample $(DEMO_SAMPLE)
+	$(BIN)/python tools/try_wheel.py dist/*.whl $(DEMO_SAMPLE)/items.json $(TRY)
+	@ls -l dist
+
+licenses:
+	$(PYTHON) tools/licenses.py
+
 FUZZ_SECONDS ?= 10
 fuzz: system
 	tools/fuzz.sh $(FUZZ_SECONDS)
 
-bench: system
+# Full-size scenes (12 GB) are made once, in a quarter of an hour.
+bench: system $(STAMPS)/bench $(STAMPS)/extension
 	$(CARGO) bench -p benches $(LOCKED)
+	$(CARGO) build --release $(LOCKED) -p benches -p bestpixel-origin -p spx-build --bins
+	$(BIN)/python benches/compare.py
 
 # ---- what they need
 
@@ -127,6 +158,10 @@ $(STAMPS)/dev: $(STAMPS)/demo pyproject.toml
 	$(BIN)/python -m pip install --quiet --group dev
 	touch $@
 
+$(STAMPS)/bench: $(STAMPS)/dev pyproject.toml
+	$(BIN)/python -m pip install --quiet --group bench
+	touch $@
+
 # The extension lies in python/bestpixel; where somebody removed it the stamp is worth nothing.
 $(STAMPS)/extension: $(STAMPS)/demo pyproject.toml $(RUST_SOURCES) $(if $(wildcard python/bestpixel/_bestpixel*.so),,FORCE)
 	VIRTUAL_ENV=$(abspath $(VENV)) $(BIN)/maturin develop --release $(LOCKED)
@@ -137,5 +172,5 @@ FORCE:
 
 # What cargo compiled stays: it lies outside the clone ($(CARGO_TARGET_DIR)) and may serve others.
 clean:
-	rm -rf $(VENV) demo python/bestpixel/_bestpixel*.so .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) demo dist docs/demo site python/bestpixel/_bestpixel*.so .mypy_cache .ruff_cache .pytest_cache .hypothesis
 	find python tests tools -name __pycache__ -prune -exec rm -rf {} +

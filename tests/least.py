@@ -62,7 +62,9 @@ class Level:
     def tile(self, path: Path, index: int) -> Tile:
         """One tile of the file at `path`."""
         row_bytes = self.tile_width * self.bits // 8
-        return Tile(path, int(self.offsets[index]), int(self.bytes[index]), row_bytes * self.tile_height, row_bytes, self.bits)
+        return Tile(
+            path, int(self.offsets[index]), int(self.bytes[index]), row_bytes * self.tile_height, row_bytes, self.bits
+        )
 
 
 def read_levels(path: Path) -> list[Level]:

@@ -35,10 +35,10 @@ def binary() -> Path:
 class Origin:
     """A running server; close it in the end."""
 
-    def __init__(self, folder: Path) -> None:
-        """Start serving a folder, faultlessly."""
+    def __init__(self, folder: Path, program: Path | None = None) -> None:
+        """Start serving a folder, faultlessly; by another `program` than the one that cargo makes for tests."""
         self._process = subprocess.Popen(  # noqa: S603
-            [binary(), folder, "--until-eof"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+            [program or binary(), folder, "--until-eof"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
         )
         if self._process.stdout is None:
             raise RuntimeError("the server has no standard output")
@@ -60,7 +60,7 @@ class Origin:
         return self._port
 
     def behave(self, *faults: Fault, **behaviour: int) -> None:
-        """Behave otherwise from now on (`delay_ms`, `bytes_per_s`, `seed`), and forget all counts."""
+        """Behave otherwise from now on (`delay_ms`, `shuffle_ms`, `bytes_per_s`, `seed`), and forget all counts."""
         self._control("PUT", "behaviour", json.dumps({"faults": faults, **behaviour}))
         self._control("DELETE", "stats")
 

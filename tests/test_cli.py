@@ -16,10 +16,12 @@ from typing import Any
 
 import bestpixel as bp
 import numpy as np
+import pystac
 import pytest
 import rasterio
 from bestpixel import _cli
 from bestpixel.sample import make_sample
+from pystac.extensions.projection import ProjectionExtension
 from rio_cogeo.cogeo import cog_validate
 
 BBOX = ("17.6", "45.2", "18.6", "45.8")
@@ -65,9 +67,15 @@ def test_files_and_summary(arguments: list[str], sample: Path, tmp_path: Path) -
     folder = tmp_path / "out"
     assert {path.name for path in folder.iterdir()} == {
         *(f"{name}.tif" for name in (*out.bands, *PLANES)),
+        "date.tif",
         "composite.json",
+        "item.json",
         "preview.png",
     }
+    out.save(tmp_path / "saved")
+    for path in folder.iterdir():
+        if path.suffix != ".json":  # times of the runs
+            assert path.read_bytes() == (tmp_path / "saved" / path.name).read_bytes(), path.name
     for name in (*out.bands, *PLANES):
         path = folder / f"{name}.tif"
         assert cog_validate(path, strict=True, quiet=True) == (True, [], [])
@@ -83,16 +91,73 @@ def test_files_and_summary(arguments: list[str], sample: Path, tmp_path: Path) -
     assert told["composite"]["grid"] == out.grid
     assert told["composite"]["source_ids"] == out.source_ids
     assert told["composite"]["skipped"] == []
+    assert json.loads((tmp_path / "saved" / "composite.json").read_text())["request"]["bands"] == list(out.bands)
+
+
+def test_date_of_each_pixel(arguments: list[str], tmp_path: Path) -> None:
+    """Days since 1970-01-01 of the scene that has the pixel."""
+    assert run(*arguments, "--bands", "red").returncode == 0
+    folder = tmp_path / "out"
+    sources = json.loads((folder / "composite.json").read_text())["composite"]["sources"]
+    days = np.array([np.datetime64(source["datetime"][:10]).astype(np.int64) for source in sources])
+    with rasterio.open(folder / "date.tif") as file, rasterio.open(folder / "selected_observation.tif") as selected:
+        assert (file.dtypes, file.nodata) == (("int32",), -(2**31))
+        scenes = selected.read(1).astype(np.int64)
+        expected = np.where(scenes == 65535, -(2**31), np.append(days, 0)[np.minimum(scenes, len(days))])
+        np.testing.assert_array_equal(file.read(1), expected)
+        assert len(np.unique(expected)) > 2
+
+
+def test_stac_item(arguments: list[str], tmp_path: Path) -> None:
+    """An Item by STAC's own schema; the extensions say what the files say."""
+    assert run(*arguments, "--bands", "red,rededge1").returncode == 0
+    folder = tmp_path / "out"
+    item = pystac.Item.from_file(folder / "item.json")
+    core = pystac.Item.from_file(folder / "item.json")
+    core.stac_extensions = []  # their schemas lie in the network, that of STAC is part of pystac
+    assert core.validate()
+    projection = ProjectionExtension.ext(item)
+    composite = json.loads((folder / "composite.json").read_text())["composite"]
+    grid = composite["grid"]
+    assert (projection.code, projection.shape) == (f"EPSG:{grid['epsg']}", [grid["height"], grid["width"]])
+    assert (projection.transform, projection.bbox) == (grid["transform"], grid["bounds"])
+    west, south, east, north = item.bbox or []
+    assert west <= float(BBOX[0])
+    assert south <= float(BBOX[1])
+    assert east >= float(BBOX[2])
+    assert north >= float(BBOX[3])
+    assert {"red", "rededge1", *PLANES, "date", "thumbnail", "metadata"} == set(item.assets)
+    for asset in item.assets.values():
+        assert (folder / asset.href).is_file()
+    (band,) = item.assets["rededge1"].extra_fields["bands"]
+    assert (band["eo:common_name"], band["raster:scale"]) == ("rededge071", 0.0001)
+
+
+def test_one_file_for_all_bands(arguments: list[str], tmp_path: Path) -> None:
+    """`--stack` gives the same pixels in one file; ZSTD too."""
+    bands = ["--bands", "nir,red"]
+    assert run(*arguments, *bands).returncode == 0
+    place = arguments.index("--out-dir") + 1
+    for name, more in (("stack", []), ("zstd", ["--compression", "zstd"])):
+        arguments[place] = str(tmp_path / name)
+        done = run(*arguments, *bands, "--stack", *more)
+        assert done.returncode == 0, done.stderr
+        path = tmp_path / name / "bands.tif"
+        assert cog_validate(path, strict=True, quiet=True) == (True, [], [])
+        with rasterio.open(path) as file:
+            assert (file.descriptions, file.scales, file.nodata) == (("nir", "red"), (0.0001, 0.0001), 65535)
+            for index, band in enumerate(file.descriptions, 1):
+                with rasterio.open(tmp_path / "out" / f"{band}.tif") as single:
+                    np.testing.assert_array_equal(file.read(index), single.read(1))
+                    assert file.overviews(index) == single.overviews(1)
 
 
 def test_flags_are_the_arguments_of_python() -> None:
     """Every published argument is a flag under its kebab-case name, with the same default."""
     helped = run("--help")
     assert (helped.returncode, helped.stderr) == (0, "")
-    flags = helped.stdout.partition("Exit codes:")[0]
+    flags = helped.stdout.partition("Examples:")[0]
     for name, parameter in inspect.signature(bp.build_composite).parameters.items():
-        if name == "progress":
-            continue
         flag = f"--{name.replace('_', '-')}"
         (said,) = re.findall(rf"^ +(?:-\w, )?{flag}\b(.*?)(?=^ +-|\Z)", flags, re.MULTILINE | re.DOTALL)
         default = re.search(r"\[default:\s+(.*?)\]", said)
@@ -102,15 +167,23 @@ def test_flags_are_the_arguments_of_python() -> None:
         elif isinstance(parameter.default, str):
             assert default, flag
             assert default[1] == parameter.default, flag
-    for flag in ("--out-dir", "--dry-run"):
-        assert flag in helped.stdout
+    for flag in ("--out-dir", "--dry-run", "--years", "--months"):
+        assert flag in flags
 
 
 def test_dry_run_writes_nothing(arguments: list[str], tmp_path: Path) -> None:
-    """The plan goes to stdout, and no file is made."""
-    done = run(*arguments, "--dry-run")
+    """The plan goes to stdout, for people or as JSON, and no file is made."""
+    done = run(*arguments, "--dry-run", "--json")
     assert done.returncode == 0, done.stderr
-    assert json.loads(done.stdout)
+    plan = json.loads(done.stdout)
+    files = [file for scene in plan["scenes"] for file in (*scene["quality"], *scene["bands"])]
+    assert plan["requests"] == sum(file["requests"] for file in files) > 0
+    assert plan["quality_bytes"] + plan["reflectance_bytes"] == sum(file["bytes"] for file in files) > 0
+    assert plan["memory_bytes"] == 512 << 20
+    table = run(*arguments, "--dry-run")
+    assert table.returncode == 0, table.stderr
+    assert all(scene["id"] in table.stdout for scene in plan["scenes"])
+    assert f"{plan['requests']}, headers not counted" in table.stdout
     assert not (tmp_path / "out").exists()
 
 

@@ -646,9 +646,9 @@ def dataset(request: pytest.FixtureRequest, out: bp.Composite, monkeypatch: pyte
 
 
 def test_xarray_holds_the_same_arrays(dataset: xr.Dataset, out: bp.Composite) -> None:
-    """One variable for each array, not a copy."""
-    assert list(dataset) == [*out.band_names, "quality", "observation_count", "selected_observation"]
-    for name in dataset:
+    """One variable for each array, not a copy, and the date."""
+    assert list(dataset) == [*out.band_names, "quality", "observation_count", "selected_observation", "date"]
+    for name in list(dataset)[:-1]:
         array = out.bands[str(name)] if name in out.bands else out[str(name)]
         assert dataset[name].dims == ("y", "x")
         assert np.shares_memory(dataset[name].values, array)

@@ -146,6 +146,16 @@ def test_connections_are_used_again(
     assert stats["connections"] <= 16
 
 
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_whatever_arrives_first_the_output_is_the_same(
+    seed: int, origin: Origin, items: list[Item], bbox: scenes.Bounds, truth: bp.Composite
+) -> None:
+    """Answers come in another order for each seed; items, too, come in another order."""
+    origin.behave(shuffle_ms=60, seed=seed)
+    urls = scenes.with_urls(items, origin.url)
+    check_same(composite(urls[seed:] + urls[:seed], bbox, concurrency=64), truth)
+
+
 def test_neighbours_share_a_request(
     tmp_path: Path, serve: Callable[[Path], Origin], bbox: scenes.Bounds, origin: Origin
 ) -> None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import pickle
+import subprocess
+import sys
 from typing import TYPE_CHECKING, Any
 
 import bestpixel as bp
@@ -53,6 +56,21 @@ def test_concurrency_leaves_no_trace(
 ) -> None:
     """Whatever arrives first, the output is the same."""
     assert_same(bp.build_composite(**request_for_both_tiles, concurrency=concurrency), whole)
+
+
+def test_one_processor_gives_the_same(
+    whole: bp.Composite, request_for_both_tiles: dict[str, Any], tmp_path: Path
+) -> None:
+    """The number of threads that compute leaves no trace: here it is one, where the machine has more."""
+    code = (
+        "import os, pickle, sys; os.sched_setaffinity(0, {min(os.sched_getaffinity(0))}); import bestpixel as bp; "
+        "request = pickle.load(sys.stdin.buffer); out = bp.build_composite(**request); "
+        "pickle.dump(out, open(sys.argv[1], 'wb'))"
+    )
+    path = tmp_path / "out.pickle"
+    request = pickle.dumps(request_for_both_tiles)
+    subprocess.run([sys.executable, "-c", code, path], input=request, check=True, timeout=120)  # noqa: S603
+    assert_same(pickle.loads(path.read_bytes()), whole)  # noqa: S301
 
 
 def test_files_hold_what_memory_holds(

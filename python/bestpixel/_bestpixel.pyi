@@ -13,6 +13,7 @@ __all__ = [
     "_resample",
     "_simd",
     "_window",
+    "_write",
     "build",
     "build_months",
     "cli",
@@ -36,7 +37,7 @@ def build_months(
     progress: Callable[[int, int, str, int], object] | None,
 ) -> list[dict[str, Any]]: ...
 def plan(request: str, items: str | None) -> str: ...
-def preview(planes: list[npt.NDArray[np.uint16]]) -> bytes: ...
+def preview(planes: list[npt.NDArray[np.uint16]], stretch: tuple[float, float] | None) -> bytes: ...
 def save(
     folder: str,
     bands: dict[str, npt.NDArray[np.uint16]],
@@ -68,3 +69,15 @@ def _resample(
 ) -> npt.NDArray[np.uint16]: ...
 def _nearest(source: npt.NDArray[np.uint8], missing: int, task: _Task) -> npt.NDArray[np.uint8]: ...
 def _window(task: _Task, source_shape: tuple[int, int]) -> list[int] | None: ...
+
+class _File(TypedDict):
+    path: str
+    names: list[str]
+    crs: str
+    origin: tuple[float, float, float]
+    nodata: int
+    is_continuous: bool
+    codec: Literal["deflate", "zstd"]
+    level: int
+
+def _write(bands: list[npt.NDArray[np.uint16]] | list[npt.NDArray[np.int32]], file: _File) -> None: ...

@@ -142,6 +142,17 @@ def bbox(name: str, value: object) -> tuple[float, float, float, float]:
     return west, south, east, north
 
 
+def rising(name: str, value: object) -> tuple[float, float]:
+    """Take two numbers, the second one larger."""
+    allowed = "two numbers, the second one larger"
+    if isinstance(value, (str, bytes)) or not isinstance(value, Iterable):
+        raise TypeError(_said(name, allowed, value))
+    ends = [_real(name, allowed, end) for end in value]
+    if len(ends) != 2 or ends[0] >= ends[1]:
+        raise ValueError(_said(name, allowed, value))
+    return ends[0], ends[1]
+
+
 def bands(name: str, value: object) -> tuple[str, ...]:
     """Take band names, each once, in the order wanted."""
     allowed = f"None or a list of band names from {', '.join(BANDS)}"

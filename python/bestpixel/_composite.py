@@ -117,7 +117,7 @@ def build_composite(  # noqa: PLR0913  the published arguments
         ReadError: With `on_error="raise"`, bytes of a scene cannot be had.
         FormatError: With `on_error="raise"`, bytes of a scene cannot be understood.
 
-    Example:
+    Examples:
         >>> import bestpixel as bp
         >>> out = bp.build_composite(
         ...     bbox=(17.6, 45.2, 18.6, 45.8), datetime="2024-07", resolution=240.0, endpoint="earth-search",
@@ -175,7 +175,7 @@ def plan_composite(arguments: Mapping[str, Any]) -> dict[str, Any]:
         FileNotFoundError: `catalog` is a path at which nothing lies.
         CatalogError: The catalogue cannot be read, or no scene of it fits.
 
-    Example:
+    Examples:
         >>> import bestpixel as bp
         >>> plan = bp.plan_composite(
         ...     bbox=(17.6, 45.2, 18.6, 45.8), datetime="2024-07", resolution=240.0, endpoint="earth-search",
@@ -220,7 +220,7 @@ def build_monthly_composites(
         ReadError: With `on_error="raise"`, bytes of a scene cannot be had.
         FormatError: With `on_error="raise"`, bytes of a scene cannot be understood.
 
-    Example:
+    Examples:
         >>> import bestpixel as bp
         >>> (july,) = bp.build_monthly_composites(
         ...     (17.6, 45.2, 18.6, 45.8), 2024, 7, 240.0, endpoint="earth-search",

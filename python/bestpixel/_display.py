@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import html as markup
 import math
 from typing import TYPE_CHECKING
 
@@ -12,6 +10,8 @@ import numpy as np
 from bestpixel._types import NODATA
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from bestpixel._result import Composite
 
 THUMBNAIL_PIXELS = 480
@@ -25,7 +25,10 @@ def text(composite: Composite) -> str:
 
 
 def html(composite: Composite) -> str:
-    """Describe a composite beside a small picture of it."""
+    """Describe a composite beside a small picture of it; who has won what is folded away."""
+    import base64  # noqa: PLC0415  only notebooks need these
+    import html as markup  # noqa: PLC0415
+
     picture = base64.b64encode(composite._repr_png_()).decode("ascii")
     rows = "".join(
         f"<tr><th style='text-align:left'>{label}</th><td style='text-align:left'>{markup.escape(value)}</td></tr>"
@@ -34,8 +37,21 @@ def html(composite: Composite) -> str:
     return (
         "<div style='display:flex;gap:1em;align-items:flex-start'>"
         f"<img alt='preview' style='max-width:{THUMBNAIL_PIXELS}px' src='data:image/png;base64,{picture}'>"
-        f"<div><strong>{markup.escape(_title(composite))}</strong><table>{rows}</table></div></div>"
+        f"<div><strong>{markup.escape(_title(composite))}</strong><table>{rows}</table>"
+        f"<details><summary>scenes</summary><table>{_scenes(composite, markup.escape)}</table></details></div></div>"
     )
+
+
+def _scenes(composite: Composite, escape: Callable[[str], str]) -> str:
+    """One row for each scene: its day, its id, how much of the area it has won."""
+    pixels = composite.quality.size
+    lines = [
+        (source["datetime"][:10], source["id"], f"{100 * source['pixels'] / pixels:.1f} %")
+        for source in composite.sources
+    ]
+    head = "".join(f"<th style='text-align:left'>{word}</th>" for word in ("day", "scene", "share"))
+    cells = ("".join(f"<td style='text-align:left'>{escape(word)}</td>" for word in line) for line in lines)
+    return "".join(f"<tr>{row}</tr>" for row in (head, *cells))
 
 
 def decimation(composite: Composite) -> int:

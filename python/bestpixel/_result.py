@@ -9,15 +9,18 @@ import copy
 import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Optional, Union
 
 import numpy as np
 
-from bestpixel import _bestpixel, _display, _xarray
+from bestpixel import _bestpixel, _checks, _display, _xarray
+from bestpixel._types import REFLECTANCE_SCALE
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
+    import numpy.typing as npt
     import xarray as xr
 
     from bestpixel._types import UInt16
@@ -128,22 +131,46 @@ class Composite(Mapping[str, Any]):
         period = {key: self._data[key] for key in PERIOD if key in self._data}
         return {"bands": dict(self._data["bands"]), **planes, "metadata": self._metadata, **period}
 
-    def preview(self, bands: Optional[Union[str, Sequence[str]]] = None) -> bytes:
+    @property
+    def date(self) -> npt.NDArray[np.datetime64]:
+        """The day (UTC) on which each pixel was observed: datetime64[D] (H, W), NaT where there is nothing.
+
+        Made anew at each call from `selected_observation` and `sources`, with 8 bytes a pixel.
+        """
+        days = [source["datetime"][:10] for source in self._data["sources"]]
+        index: UInt16 = self._data["selected_observation"]
+        # The missing index stands for NaT, behind all scenes.
+        return np.array([*days, "NaT"], "datetime64[D]")[np.minimum(index, len(days))]
+
+    def preview(
+        self,
+        bands: Optional[Union[str, Sequence[str]]] = None,
+        stretch: Optional[tuple[float, float]] = None,
+    ) -> bytes:
         """Draw the composite, its contrast stretched for the eye.
 
         Args:
             bands: Three band names for red, green and blue, or one for grey. None takes the bands red, green and blue
                 if the composite has them, else its first band in grey.
+            stretch: The reflectances that are black and white, such as `(0.0, 0.3)`, the same for all bands: pictures
+                of several composites can then be compared. None finds them by the values of this one.
 
         Returns:
-            A PNG, thinned out to 1600 pixels where the composite is larger; where a band has nodata it is transparent.
+            A PNG, thinned out to at most 2048 pixels a side where the composite is larger; where a band has nodata it
+            is transparent.
 
         Raises:
-            ValueError: Not one or three bands of this composite.
+            TypeError: `stretch` is no pair of numbers.
+            ValueError: Not one or three bands of this composite, or `stretch` does not rise.
         """
-        return self._png(1, bands)
+        return self._png(1, bands, stretch)
 
-    def _png(self, step: int, bands: Optional[Union[str, Sequence[str]]] = None) -> bytes:
+    def _png(
+        self,
+        step: int,
+        bands: Optional[Union[str, Sequence[str]]] = None,
+        stretch: Optional[tuple[float, float]] = None,
+    ) -> bytes:
         """Draw every `step`-th pixel."""
         have: Mapping[str, UInt16] = self._data["bands"]
         if bands is None:
@@ -151,7 +178,9 @@ class Composite(Mapping[str, Any]):
         names = (bands,) if isinstance(bands, str) else tuple(bands)
         if len(names) not in {1, 3} or not set(names) <= set(have):
             raise ValueError(f"bands must be one or three of {', '.join(have)}, got {bands!r}")
-        return _bestpixel.preview([np.ascontiguousarray(have[name][::step, ::step]) for name in names])
+        shown = None if stretch is None else _checks.rising("stretch", stretch)
+        ends = None if shown is None else (shown[0] / REFLECTANCE_SCALE, shown[1] / REFLECTANCE_SCALE)
+        return _bestpixel.preview([np.ascontiguousarray(have[name][::step, ::step]) for name in names], ends)
 
     def save(self, folder: Union[str, os.PathLike[str]]) -> list[Path]:
         """Write the composite as `spx-build` does.
@@ -160,12 +189,14 @@ class Composite(Mapping[str, Any]):
             folder: Where to; it is made if it is not there, and files of the same names are replaced.
 
         Returns:
-            The files written: a Cloud-Optimized GeoTIFF for each band and for quality, observation_count and
-            selected_observation, `composite.json` and `preview.png`.
+            The files written: a Cloud-Optimized GeoTIFF for each band and for quality, observation_count,
+            selected_observation and date, `preview.png`, `item.json` (a STAC Item) and `composite.json`.
 
         Raises:
             WriteError: The folder cannot be made or a file cannot be written.
         """
+        from pathlib import Path  # noqa: PLC0415  half of what importing this package would cost
+
         return [Path(path) for path in _bestpixel.save(os.fsdecode(folder), **self._native())]
 
     def to_xarray(self) -> xr.Dataset:
@@ -174,9 +205,9 @@ class Composite(Mapping[str, Any]):
         Integers stay as they are, without a copy; `xarray.decode_cf` turns the bands into reflectance with NaN.
 
         Returns:
-            A Dataset with one uint16 variable (y, x) for each band, and quality, observation_count and
-            selected_observation; coordinates x and y (pixel centres) and spatial_ref (the coordinate reference
-            system; as WKT where pyproj is installed).
+            A Dataset with one uint16 variable (y, x) for each band, and quality, observation_count,
+            selected_observation and date (int32: days since 1970-01-01, dates once decoded); coordinates x and y (pixel
+            centres) and spatial_ref (the coordinate reference system; as WKT where pyproj is installed).
 
         Raises:
             ImportError: xarray is not installed.

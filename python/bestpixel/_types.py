@@ -18,6 +18,9 @@ BANDS = (
 NODATA = 65535
 """The value of a pixel for which there is nothing, in bands, quality and selected_observation."""
 
+NO_DATE = -(2**31)
+"""The day, counted from 1970-01-01 in 32 bits, of a pixel for which there is nothing."""
+
 REFLECTANCE_SCALE = 1e-4
 """Reflectance of one step of a band's integers."""
 

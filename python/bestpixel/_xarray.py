@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from bestpixel._types import NODATA, REFLECTANCE_SCALE, UInt16
+from bestpixel._types import NO_DATE, NODATA, REFLECTANCE_SCALE
 
 if TYPE_CHECKING:
+    import numpy.typing as npt
     import xarray as xr
 
     from bestpixel._result import Composite
@@ -29,12 +30,29 @@ def dataset(composite: Composite) -> xr.Dataset:
     variables["observation_count"] = _variable(composite.observation_count, {"long_name": "usable observations"})
     scenes = ["_".join(scene.split()) for scene in composite.source_ids]
     variables["selected_observation"] = _variable(composite.selected_observation, _flags("selected scene", scenes))
+    variables["date"] = _variable(_days(composite), _calendar())
     about = {"Conventions": "CF-1.11", "source": f"{composite.collection} from {composite.endpoint}"}
     return xr.Dataset(variables, _coordinates(composite.grid), about)
 
 
-def _variable(array: UInt16, attrs: dict[str, Any]) -> tuple[Any, ...]:
-    return ("y", "x"), array, attrs, {"grid_mapping": "spatial_ref"}
+def _variable(array: npt.NDArray[np.integer[Any]], attrs: dict[str, Any]) -> tuple[Any, ...]:
+    # Named among the coordinates, too, so that it is one again after a round trip through a file.
+    return ("y", "x"), array, attrs, {"grid_mapping": "spatial_ref", "coordinates": "spatial_ref"}
+
+
+def _days(composite: Composite) -> npt.NDArray[np.int32]:
+    """Give the day of each pixel as decoders of CF count it, and as `save` writes it."""
+    date = composite.date
+    return np.where(np.isnat(date), NO_DATE, date.astype(np.int64)).astype(np.int32)
+
+
+def _calendar() -> dict[str, Any]:
+    return {
+        "long_name": "day of observation",
+        "units": "days since 1970-01-01",
+        "calendar": "proleptic_gregorian",
+        "_FillValue": np.int32(NO_DATE),
+    }
 
 
 def _reflectance(name: str) -> dict[str, Any]:

@@ -26,8 +26,8 @@ try:
     import rasterio
     from rasterio.warp import transform as warp_points
 except ImportError as error:
-    message = f"bestpixel.sample needs numpy and rasterio ({error}): pip install numpy rasterio"
-    raise ImportError(message) from error
+    message = f'bestpixel.sample needs rasterio ({error}): pip install "bestpixel[sample]"'
+    raise (SystemExit(message) if __name__ == "__main__" else ImportError(message)) from error
 
 Array = npt.NDArray[Any]
 Rng = np.random.Generator
@@ -455,7 +455,7 @@ def make_sample(folder: str | os.PathLike[str], *, seed: int = 0) -> Path:
     Raises:
         FileExistsError: The folder holds an `items.json` that is not such a sample.
 
-    Example:
+    Examples:
         >>> make_sample("sample").name
         'items.json'
     """

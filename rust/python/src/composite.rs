@@ -3,9 +3,10 @@
 #![expect(clippy::needless_pass_by_value, reason = "PyO3 hands arguments over by value")]
 
 use super::error::exception;
-use super::runtime::{pool, wait};
-use bestpixel::pipeline::{self, Arrays, Catalog, Composite, Engine, Error, Metadata, Month, Request};
-use bestpixel::raster::{Crs, Grid};
+use super::runtime::{pool, wait, wait_here};
+use bestpixel::pipeline::{
+    self, Arrays, CancelToken, Catalog, Composite, Engine, Error, FolderSink, Metadata, Month, Output, Request, Sink,
+};
 use bestpixel::stac::parse_items;
 use numpy::{IntoPyArray, PyArray2, PyArrayMethods, PyReadonlyArray2, PyUntypedArrayMethods};
 use pyo3::exceptions::PyValueError;
@@ -14,6 +15,9 @@ use pyo3::types::{PyBytes, PyDict};
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
+
+/// Rows that are written at once: a row of tiles.
+const STRIP: usize = 512;
 
 /// The request and where its items come from.
 fn parse(request: &str, items: Option<&str>) -> PyResult<(Request, Catalog)> {
@@ -30,10 +34,10 @@ fn parse(request: &str, items: Option<&str>) -> PyResult<(Request, Catalog)> {
 }
 
 /// Runs one of the core's entries; its errors become exceptions.
-fn enter<T: Send>(
+fn enter<T: Send + 'static>(
     py: Python<'_>,
     progress: Option<&Py<PyAny>>,
-    work: impl FnOnce(&Engine) -> pipeline::Result<T> + Send,
+    work: impl FnOnce(&Engine) -> pipeline::Result<T> + Send + 'static,
 ) -> PyResult<T> {
     wait(py, progress, work)?.map_err(|error| exception(&error))
 }
@@ -47,7 +51,7 @@ pub(crate) fn build<'py>(
     progress: Option<Py<PyAny>>,
 ) -> PyResult<Bound<'py, PyDict>> {
     let (request, catalog) = parse(request, items)?;
-    let composite = enter(py, progress.as_ref(), |engine| pipeline::run(request, catalog, engine))?;
+    let composite = enter(py, progress.as_ref(), move |engine| pipeline::run(request, catalog, engine))?;
     into_dict(py, composite)
 }
 
@@ -84,8 +88,8 @@ pub(crate) fn build_months<'py>(
 ) -> PyResult<Vec<Bound<'py, PyDict>>> {
     let (request, catalog) = parse(request, items)?;
     let months = Month::of(&years, &months).map_err(|error| exception(&error))?;
-    let made =
-        enter(py, progress.as_ref(), |engine| pipeline::run_months(&request, &months, || catalog.clone(), engine))?;
+    let work = move |engine: &Engine| pipeline::run_months(&request, &months, || catalog.clone(), engine);
+    let made = enter(py, progress.as_ref(), work)?;
     let with_month = |(month, composite): (Month, Composite)| {
         let out = into_dict(py, composite)?;
         out.set_item("year", month.year)?;
@@ -98,14 +102,19 @@ pub(crate) fn build_months<'py>(
 #[pyfunction]
 pub(crate) fn plan(py: Python<'_>, request: &str, items: Option<&str>) -> PyResult<String> {
     let (request, catalog) = parse(request, items)?;
-    json(&enter(py, None, |engine| pipeline::make_plan(request, catalog, engine))?)
+    json(&enter(py, None, move |engine| pipeline::make_plan(request, catalog, engine))?)
 }
 
 #[pyfunction]
-pub(crate) fn preview<'py>(py: Python<'py>, planes: Vec<PyReadonlyArray2<'py, u16>>) -> PyResult<Bound<'py, PyBytes>> {
+#[pyo3(signature = (planes, stretch))]
+pub(crate) fn preview<'py>(
+    py: Python<'py>,
+    planes: Vec<PyReadonlyArray2<'py, u16>>,
+    stretch: Option<(f64, f64)>,
+) -> PyResult<Bound<'py, PyBytes>> {
     let shape = planes.first().map_or([0, 0], |plane| [plane.shape()[0], plane.shape()[1]]);
     let slices = planes.iter().map(|plane| Ok(plane.as_slice()?)).collect::<PyResult<Vec<_>>>()?;
-    let png = py.detach(|| pipeline::preview(&slices, shape[1], shape[0])).map_err(PyValueError::new_err)?;
+    let png = py.detach(|| pipeline::preview(&slices, shape[1], shape[0], stretch)).map_err(PyValueError::new_err)?;
     Ok(PyBytes::new(py, &png))
 }
 
@@ -124,30 +133,47 @@ pub(crate) fn save(
     let missing = |name: &String| PyValueError::new_err(format!("band {name:?} is not there"));
     let slices = metadata.band_names.iter().map(|name| Ok(bands.get(name).ok_or_else(|| missing(name))?.as_slice()?));
     let slices = slices.collect::<PyResult<Vec<&[u16]>>>()?;
+    let datetimes = metadata.sources.iter().map(|source| source.datetime.as_str());
+    let date = pipeline::dates(selected_observation.as_slice()?, datetimes);
     let arrays = Arrays {
         bands: &slices,
         quality: quality.as_slice()?,
         observation_count: observation_count.as_slice()?,
         selected_observation: selected_observation.as_slice()?,
+        date: &date,
     };
-    let info = &metadata.grid;
-    let grid = Grid {
-        crs: if info.epsg == 0 { Crs::Definition(info.proj4.clone()) } else { Crs::Epsg(info.epsg) },
-        left: info.transform[2],
-        top: info.transform[5],
-        resolution: info.resolution,
-        width: info.width,
-        height: info.height,
-    };
+    let grid = &metadata.grid;
     let size = grid.width * grid.height;
-    let mut all = arrays.bands.iter().chain([&arrays.quality, &arrays.observation_count, &arrays.selected_observation]);
-    if all.any(|values| values.len() != size) {
+    let layers = [arrays.quality, arrays.observation_count, arrays.selected_observation];
+    if slices.iter().chain(&layers).any(|values| values.len() != size) {
         return Err(PyValueError::new_err(format!("each array must have {} x {} values", grid.height, grid.width)));
     }
     let pool = pool()?;
-    let request = serde_json::Value::Null;
-    py.detach(|| pool.install(|| pipeline::write_composite(&arrays, &metadata, &grid, &request, &folder)))
-        .map_err(|error| exception(&error))
+    let work = |cancel: &CancelToken| pool.install(|| write(&arrays, &metadata, &folder, cancel));
+    wait_here(py, work)?.map_err(|error| exception(&error))
+}
+
+/// Writes strip by strip, so that whoever cancels is heard soon; what is not whole then leaves no file.
+fn write(
+    arrays: &Arrays<'_>,
+    metadata: &Metadata,
+    folder: &Path,
+    cancel: &CancelToken,
+) -> pipeline::Result<Vec<PathBuf>> {
+    let grid = metadata.grid.grid();
+    let mut sink = FolderSink::new(folder, &grid, &metadata.band_names, Output::default(), cancel.clone())?;
+    for top in (0..grid.height).step_by(STRIP) {
+        let pixels = top * grid.width..(top + STRIP).min(grid.height) * grid.width;
+        let bands: Vec<&[u16]> = arrays.bands.iter().map(|values| &values[pixels.clone()]).collect();
+        sink.put(&Arrays {
+            bands: &bands,
+            quality: &arrays.quality[pixels.clone()],
+            observation_count: &arrays.observation_count[pixels.clone()],
+            selected_observation: &arrays.selected_observation[pixels.clone()],
+            date: &arrays.date[pixels],
+        })?;
+    }
+    sink.finish(metadata)
 }
 
 #[pyfunction]

@@ -11,15 +11,15 @@ use pyo3::prelude::*;
 /// given, no others are read, and their pixels are 0.
 #[pyfunction]
 #[pyo3(name = "_read_image", signature = (path, level, tiles=None))]
-pub(crate) fn read_image<'py>(
-    py: Python<'py>,
-    path: &str,
+pub(crate) fn read_image(
+    py: Python<'_>,
+    path: String,
     level: usize,
     tiles: Option<Vec<usize>>,
-) -> PyResult<Vec<Bound<'py, PyAny>>> {
-    let bands = wait(py, None, |engine| {
+) -> PyResult<Vec<Bound<'_, PyAny>>> {
+    let bands = wait(py, None, move |engine| {
         let read = async || -> Result<_> {
-            let cog = Cog::open(Fetcher::new(Options::default()).open(path)?).await?;
+            let cog = Cog::open(Fetcher::new(Options::default()).open(&path)?).await?;
             let Some(image) = cog.levels.get(level) else {
                 return Err(Error::Unsupported { what: format!("level {level} of {}", cog.levels.len()) });
             };

@@ -3,6 +3,7 @@
 mod composite;
 mod error;
 mod image;
+mod log;
 mod runtime;
 mod testing;
 
@@ -24,5 +25,6 @@ fn _bestpixel(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(testing::_resample, module)?)?;
     module.add_function(wrap_pyfunction!(testing::_nearest, module)?)?;
     module.add_function(wrap_pyfunction!(testing::_window, module)?)?;
+    module.add_function(wrap_pyfunction!(testing::_write, module)?)?;
     Ok(())
 }

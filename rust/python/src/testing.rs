@@ -1,14 +1,17 @@
-//! Private doors into the core for tests and measurements: grids, projected points and single arrays resampled.
+//! Private doors into the core for tests and measurements: grids, projected points, single arrays resampled, files written.
 
 #![expect(clippy::needless_pass_by_value, reason = "PyO3 hands arguments over by value")]
 
+use super::runtime::pool;
 use bestpixel::raster::{Array, BBox, Crs, Grid, Projection, Tiling, Transform, VectorLevel, Window};
 use bestpixel::resample::{Footprint, Method, Patch, Points, Positions, Sample, Warp, nearest, resample};
+use bestpixel::tiff;
 use numpy::{
     IntoPyArray, PyArray1, PyArray2, PyArrayMethods, PyReadonlyArray1, PyReadonlyArray2, PyUntypedArrayMethods,
 };
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
+use std::path::PathBuf;
 
 fn refuse(error: impl std::fmt::Display) -> PyErr {
     PyValueError::new_err(error.to_string())
@@ -177,3 +180,77 @@ pub(crate) fn _window(task: Task, source_shape: [usize; 2]) -> PyResult<Option<[
     })?;
     Ok(window.map(|window| [window.col_off, window.row_off, window.width, window.height]))
 }
+
+/// Bands of either type that files are written with.
+#[derive(FromPyObject)]
+pub(crate) enum Bands<'py> {
+    U16(Vec<PyReadonlyArray2<'py, u16>>),
+    I32(Vec<PyReadonlyArray2<'py, i32>>),
+}
+
+/// Where a file goes and how it is written.
+#[derive(FromPyObject)]
+#[pyo3(from_item_all)]
+pub(crate) struct File {
+    path: PathBuf,
+    names: Vec<String>,
+    crs: String,
+    /// Left, top, resolution.
+    origin: [f64; 3],
+    nodata: i64,
+    /// Whether overviews are means, and samples have a scale.
+    is_continuous: bool,
+    /// `deflate` or `zstd`.
+    codec: String,
+    level: u8,
+}
+
+/// Writes bands into a file as composites are written, some rows at once.
+#[pyfunction]
+pub(crate) fn _write(py: Python<'_>, bands: Bands<'_>, file: File) -> PyResult<()> {
+    match bands {
+        Bands::U16(bands) => write(py, &bands, &file, u16::try_from(file.nodata)?),
+        Bands::I32(bands) => write(py, &bands, &file, i32::try_from(file.nodata)?),
+    }
+}
+
+fn write<T: tiff::Sample + numpy::Element>(
+    py: Python<'_>,
+    bands: &[PyReadonlyArray2<'_, T>],
+    file: &File,
+    nodata: T,
+) -> PyResult<()> {
+    let first = bands.first().ok_or_else(|| refuse("there must be a band"))?;
+    let ([height, width], [left, top, resolution]) = ([first.shape()[0], first.shape()[1]], file.origin);
+    let grid = Grid { crs: Crs::parse(&file.crs), left, top, resolution, width, height };
+    let scaling = file.is_continuous.then_some(tiff::Scaling { scale: 0.0001, offset: 0.0 });
+    let band = |name: &String| tiff::BandInfo { description: name.clone(), scaling };
+    let image =
+        tiff::ImageInfo { bands: file.names.iter().map(band).collect(), nodata, is_continuous: file.is_continuous };
+    let compression = match (file.codec.as_str(), file.level) {
+        ("deflate", level) => tiff::Compression::Deflate { level },
+        ("zstd", level) => tiff::Compression::Zstd { level },
+        (codec, _) => return Err(refuse(format!("codec {codec:?} is not known"))),
+    };
+    let slices = bands.iter().map(|band| Ok(band.as_slice()?)).collect::<PyResult<Vec<&[T]>>>()?;
+    if slices.len() != file.names.len() || slices.iter().any(|values| values.len() != width * height) {
+        return Err(refuse("there must be a name for each band, and all bands of one size"));
+    }
+    let pool = pool()?;
+    py.detach(|| {
+        pool.install(|| {
+            let mut writer = tiff::GeoTiffWriter::new(&file.path, image, &grid, compression)?;
+            for (band, values) in slices.iter().enumerate() {
+                for rows in values.chunks(ROWS * width) {
+                    writer.push(band, rows)?;
+                }
+            }
+            writer.finish()?.publish()
+        })
+    })
+    .map(drop)
+    .map_err(refuse)
+}
+
+/// Rows that are written at once: no multiple of a tile.
+const ROWS: usize = 700;

@@ -1,6 +1,7 @@
 //! A path and the number of a request to it go in, the fault that it shall meet comes out (pure, by a seed).
 
 use serde::{Deserialize, Serialize};
+use std::time::Duration;
 
 /// How the server serves.
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -8,6 +9,8 @@ use serde::{Deserialize, Serialize};
 pub struct Behaviour {
     /// Each answer comes so much later.
     pub delay_ms: u64,
+    /// And by up to so much more, each request by its own share: answers arrive in another order for each seed.
+    pub shuffle_ms: u64,
     /// All connections together send no faster; none: as fast as they can.
     pub bytes_per_s: Option<u64>,
     /// Another seed, other victims.
@@ -90,6 +93,12 @@ impl Behaviour {
     /// A behaviour with one fault.
     pub fn with(rule: Rule) -> Self {
         Self { faults: vec![rule], ..Self::default() }
+    }
+
+    /// How much later the answer to request number `count` (from 0) of a path comes.
+    pub(crate) fn delay(&self, path: &str, count: u64) -> Duration {
+        let share = fraction(self.seed, u64::MAX, path, count);
+        Duration::from_millis(self.delay_ms) + Duration::from_millis(self.shuffle_ms).mul_f64(share)
     }
 
     /// What request number `count` (from 0) of a path meets.

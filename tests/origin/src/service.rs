@@ -34,7 +34,7 @@ pub(crate) async fn answer(
     let path = uri.path().to_owned();
     let fault = rule.map(|rule| rule.kind);
     state.stats().note(Logged { method, path, range: range.clone(), fault });
-    tokio::time::sleep(Duration::from_millis(behaviour.delay_ms)).await;
+    tokio::time::sleep(behaviour.delay(uri.path(), count)).await;
     match rule {
         Some(Rule { kind: Kind::Reset, .. }) => {
             // Without lingering the connection is reset as soon as it is closed.

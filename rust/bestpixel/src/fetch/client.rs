@@ -6,23 +6,69 @@ use super::{Error, Result};
 use reqwest::{Certificate, Client, ClientBuilder};
 use std::ffi::OsString;
 use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 /// Variables that name certificates to trust besides the system's: the first that is set counts.
 const CA_VARIABLES: [&str; 4] = ["BESTPIXEL_CA_BUNDLE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE"];
 
-/// A client for byte ranges that keeps up to `idle` connections to a host for further requests.
-///
-/// # Errors
-/// [`Error::CaBundle`], and [`Error::Client`] for anything else.
-pub(crate) fn make_client(idle: usize) -> Result<Client> {
-    build_client(|| builder(idle))
+/// Variables that the client takes proxies and certificates from by itself.
+const CLIENT_VARIABLES: [&str; 9] = [
+    "HTTP_PROXY",
+    "http_proxy",
+    "HTTPS_PROXY",
+    "https_proxy",
+    "ALL_PROXY",
+    "all_proxy",
+    "NO_PROXY",
+    "no_proxy",
+    "SSL_CERT_DIR",
+];
+
+/// Connections to a host that are kept for further requests.
+const IDLE: usize = 256;
+
+/// Connections that several fetchers share: the next one finds those open that an earlier one has used.
+#[derive(Clone, Default)]
+pub struct Connections(Arc<Mutex<Option<(Environment, Client)>>>);
+
+/// The values of all variables that a client is made by.
+type Environment = Vec<Option<OsString>>;
+
+impl std::fmt::Debug for Connections {
+    /// Without the environment: a proxy's URL may hold a password.
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("Connections").finish_non_exhaustive()
+    }
+}
+
+impl Connections {
+    /// The client for byte ranges. Whoever changes the environment gets a new one.
+    ///
+    /// # Errors
+    /// [`Error::CaBundle`], and [`Error::Client`] for anything else.
+    pub(crate) fn client(&self) -> Result<Client> {
+        let environment = CA_VARIABLES.iter().chain(&CLIENT_VARIABLES).map(std::env::var_os).collect();
+        self.client_of(environment, || build_client(builder))
+    }
+
+    fn client_of(&self, environment: Environment, make: impl Fn() -> Result<Client>) -> Result<Client> {
+        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((same, client)) = &*kept
+            && *same == environment
+        {
+            return Ok(client.clone());
+        }
+        let client = make()?;
+        *kept = Some((environment, client.clone()));
+        Ok(client)
+    }
 }
 
 /// A client that trusts the right certificates and is otherwise as configured.
 ///
 /// # Errors
-/// As [`make_client`].
+/// As [`Connections::client`].
 pub(crate) fn build_client(configured: impl Fn() -> ClientBuilder) -> Result<Client> {
     let extra = extra_certificates(|name| std::env::var_os(name))?;
     let build = |roots: Vec<Certificate>| configured().tls_certs_merge(roots).build();
@@ -32,13 +78,13 @@ pub(crate) fn build_client(configured: impl Fn() -> ClientBuilder) -> Result<Cli
         .map_err(|source| Error::Client { source })
 }
 
-fn builder(idle: usize) -> ClientBuilder {
+fn builder() -> ClientBuilder {
     // HTTP/1.1 only: S3 and Azure Blob speak nothing else, and many connections are faster than one.
     Client::builder()
         .http1_only()
         .tcp_nodelay(true)
         .tcp_keepalive(Duration::from_secs(60))
-        .pool_max_idle_per_host(idle)
+        .pool_max_idle_per_host(IDLE)
         .connect_timeout(Duration::from_secs(10))
         .user_agent(concat!("bestpixel/", env!("CARGO_PKG_VERSION")))
 }
@@ -109,6 +155,23 @@ mod tests {
     }
 
     #[test]
+    fn a_client_is_shared_until_the_environment_changes() {
+        let (one, other) = (Some(OsString::from("one")), Some(OsString::from("other")));
+        let connections = Connections::default();
+        let made = std::cell::Cell::new(0);
+        let client = |value: &Option<OsString>| {
+            let make = || {
+                made.set(made.get() + 1);
+                build_client(builder)
+            };
+            connections.client_of(vec![value.clone()], make).unwrap();
+            made.get()
+        };
+        assert_eq!([&one, &one, &other, &other, &None].map(client), [1, 1, 2, 2, 3]);
+        assert!(!format!("{connections:?}").contains("other"));
+    }
+
+    #[test]
     fn a_bundle_of_nothing_is_refused() {
         let file = tempfile::NamedTempFile::new().unwrap();
         assert!(extra_certificates(only("SSL_CERT_FILE", file.path())).is_err());
@@ -118,6 +181,6 @@ mod tests {
     fn mozilla_roots_are_certificates() {
         let roots = mozilla_roots();
         assert_eq!(roots.len(), webpki_root_certs::TLS_SERVER_ROOT_CERTS.len());
-        assert!(builder(1).tls_certs_only(roots).build().is_ok());
+        assert!(builder().tls_certs_only(roots).build().is_ok());
     }
 }

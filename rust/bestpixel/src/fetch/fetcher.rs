@@ -1,6 +1,6 @@
 //! Hrefs go in, byte sources come out: they share a client, bounds on requests and a meter.
 
-use super::client::make_client;
+use super::client::Connections;
 use super::file::FileSource;
 use super::http::{HttpSource, Web};
 use super::limit::Gate;
@@ -62,6 +62,7 @@ impl Options {
 #[derive(Debug)]
 pub struct Fetcher {
     options: Options,
+    connections: Connections,
     /// Made for the first http(s) href: local files need no client and no certificates.
     web: Mutex<Option<Web>>,
     /// By host and port.
@@ -75,7 +76,21 @@ impl Fetcher {
     /// A fetcher with connections of its own.
     pub fn new(options: Options) -> Self {
         let permits = Arc::new(Semaphore::new(options.concurrency.clamp(1, Semaphore::MAX_PERMITS)));
-        Self { options, web: Mutex::default(), gates: Mutex::default(), permits, meter: Arc::default(), signer: None }
+        Self {
+            options,
+            connections: Connections::default(),
+            web: Mutex::default(),
+            gates: Mutex::default(),
+            permits,
+            meter: Arc::default(),
+            signer: None,
+        }
+    }
+
+    /// The same fetcher, which shares connections with others.
+    #[must_use]
+    pub fn with_connections(self, connections: Connections) -> Self {
+        Self { connections, web: Mutex::default(), ..self }
     }
 
     /// The same fetcher, which signs what it asks for.
@@ -90,9 +105,9 @@ impl Fetcher {
         if let Some(web) = &*web {
             return Ok(web.clone());
         }
-        let Options { concurrency, read_timeout, back_off, budget } = self.options;
+        let Options { read_timeout, back_off, budget, .. } = self.options;
         let patience = Patience { back_off, budget };
-        let (client, meter, signer) = (make_client(concurrency)?, self.meter.clone(), self.signer.clone());
+        let (client, meter, signer) = (self.connections.client()?, self.meter.clone(), self.signer.clone());
         let made = Web { client, meter, patience, read_timeout, signer };
         Ok(web.insert(made).clone())
     }
@@ -100,7 +115,8 @@ impl Fetcher {
     fn gate(&self, url: &url::Url) -> Arc<Gate> {
         let host = format!("{}:{}", url.host_str().unwrap_or_default(), url.port_or_known_default().unwrap_or(0));
         let mut gates = self.gates.lock().unwrap_or_else(PoisonError::into_inner);
-        gates.entry(host).or_insert_with(|| Gate::new(self.options.concurrency, self.permits.clone())).clone()
+        let gate = || Gate::new(&host, self.options.concurrency, self.permits.clone());
+        gates.entry(host.clone()).or_insert_with(gate).clone()
     }
 
     /// The source behind an http(s) URL, a file URL or a local path. Nothing is read yet.

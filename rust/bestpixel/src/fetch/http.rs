@@ -56,6 +56,8 @@ impl HttpSource {
             let Some(wait) = self.web.patience.wait_after(&source, attempts, started.elapsed(), jitter()) else {
                 return Err(Error::Read { href: self.name.clone(), range: range.clone(), attempts, source });
             };
+            let Range { start, end } = range;
+            log::debug!("{} bytes {start}..{end}, attempt {attempts}: {source}; again in {wait:.1?}", self.name);
             tokio::time::sleep(wait).await;
             // Twice is no accident: perhaps it is the first answer that was odd.
             if attempts > 1 && matches!(source, Fault::Changed) {
@@ -112,6 +114,7 @@ impl HttpSource {
         range: &Range<u64>,
         admits: impl Fn(&Version) -> bool,
     ) -> Attempt<(Version, Bytes)> {
+        log::debug!("{} bytes {}..{}", self.name, range.start, range.end);
         self.web.meter.request();
         let ranges = format!("bytes={}-{}", range.start, range.end - 1);
         let request = self.web.client.get(url.clone()).header(RANGE, ranges).header(ACCEPT_ENCODING, "identity");

@@ -47,7 +47,9 @@ impl Window {
         })
     }
 
-    fn leave(&mut self, epoch: u64, outcome: Outcome) {
+    /// Counts a request out; says whether the bound has become smaller.
+    fn leave(&mut self, epoch: u64, outcome: Outcome) -> bool {
+        let before = self.limit;
         self.under_way = self.under_way.saturating_sub(1);
         match outcome {
             Outcome::Success => self.limit = (self.limit + GROWTH / self.limit).min(self.max),
@@ -57,12 +59,14 @@ impl Window {
             }
             Outcome::Throttled | Outcome::Unknown => {}
         }
+        self.limit < before
     }
 }
 
 /// The gate through which all requests to one host go.
 #[derive(Debug)]
 pub(crate) struct Gate {
+    host: String,
     window: Mutex<Window>,
     left: Notify,
     /// Bounds the requests to all hosts.
@@ -71,8 +75,8 @@ pub(crate) struct Gate {
 
 impl Gate {
     /// At most `max` requests at once, and no more to all hosts together than `all` has permits.
-    pub(crate) fn new(max: usize, all: Arc<Semaphore>) -> Arc<Self> {
-        Arc::new(Self { window: Mutex::new(Window::new(max)), left: Notify::new(), all })
+    pub(crate) fn new(host: &str, max: usize, all: Arc<Semaphore>) -> Arc<Self> {
+        Arc::new(Self { host: host.to_owned(), window: Mutex::new(Window::new(max)), left: Notify::new(), all })
     }
 
     /// Waits for room. First at the host, then among all: whoever waits for a slow host holds up nobody else.
@@ -117,7 +121,13 @@ pub(crate) struct Pass {
 impl Drop for Pass {
     fn drop(&mut self) {
         self.permit.take();
-        self.gate.window().leave(self.epoch, self.outcome);
+        let (is_less, limit) = {
+            let mut window = self.gate.window();
+            (window.leave(self.epoch, self.outcome), window.limit)
+        };
+        if is_less {
+            log::debug!("{} has too much to do: from now on at most {limit:.0} requests at once", self.gate.host);
+        }
         self.gate.wake_one();
     }
 }
@@ -141,7 +151,8 @@ mod tests {
         let mut window = Window::new(64);
         let epochs: Vec<u64> = (0..64).map(|_| window.enter().unwrap()).collect();
         assert_eq!(window.enter(), None);
-        epochs.into_iter().for_each(|epoch| window.leave(epoch, Outcome::Throttled));
+        let shrunk = epochs.into_iter().filter(|&epoch| window.leave(epoch, Outcome::Throttled)).count();
+        assert_eq!(shrunk, 1);
         assert_eq!((window.limit, window.under_way), (32.0, 0));
     }
 
@@ -171,7 +182,7 @@ mod tests {
 
     #[tokio::test]
     async fn all_get_through_and_never_too_many_at_once() {
-        let gate = Gate::new(8, Arc::new(Semaphore::new(5)));
+        let gate = Gate::new("host", 8, Arc::new(Semaphore::new(5)));
         let (now, most) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
         let tasks = (0..200).map(|n| {
             let (gate, now, most) = (gate.clone(), now.clone(), most.clone());
@@ -191,7 +202,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_dropped_waiter_leaves_its_turn_to_the_next() {
-        let gate = Gate::new(1, Arc::new(Semaphore::new(1)));
+        let gate = Gate::new("host", 1, Arc::new(Semaphore::new(1)));
         let first = gate.enter().await;
         let mut waiters: Vec<_> = (0..3).map(|_| Box::pin(gate.enter())).collect();
         for waiter in &mut waiters {

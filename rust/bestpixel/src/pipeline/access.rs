@@ -2,7 +2,7 @@
 
 use super::{Error, Request, Result};
 use crate::cache::{Cache, CachedSource, Keep, identity, is_bare};
-use crate::fetch::{self, ByteSource, Fault, Fetcher, Meter};
+use crate::fetch::{self, ByteSource, Connections, Fault, Fetcher, Meter};
 use crate::source::Scene;
 use crate::stac::{self, ApiClient, Found, Search, find_items};
 use crate::tiff;
@@ -27,9 +27,9 @@ impl Access {
     ///
     /// # Errors
     /// Of kind [`super::ErrorKind::Usage`] where the cache cannot be where the user wants it.
-    pub(crate) fn new(request: &Request) -> Result<Arc<Self>> {
+    pub(crate) fn new(request: &Request, connections: &Connections) -> Result<Arc<Self>> {
         let cache = request.disk_cache.as_deref().map(Cache::open).transpose()?;
-        Ok(Arc::new(Self { fetcher: request.fetcher()?, cache, has_restarted: AtomicBool::new(false) }))
+        Ok(Arc::new(Self { fetcher: request.fetcher(connections)?, cache, has_restarted: AtomicBool::new(false) }))
     }
 
     /// What has been asked for and received over the network and from local files.

@@ -1,8 +1,10 @@
 //! The result of a run.
 
-use crate::raster::{Grid, proj4};
+use super::Request;
+use crate::raster::{Crs, Grid, proj4};
 use crate::source::Unusable;
 use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 
 /// Marks missing pixels in all output arrays.
 pub const NODATA: u16 = u16::MAX;
@@ -27,6 +29,8 @@ pub struct Composite {
 /// What is known about a composite.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Metadata {
+    /// What was asked for, as the user has said it; nothing in it is secret.
+    pub request: Request,
     /// The bands, in the requested order.
     pub band_names: Vec<String>,
     /// Ids of the scenes that were read, in the order of preference over the whole AOI.
@@ -118,6 +122,16 @@ pub struct Timings {
     pub bytes: u64,
 }
 
+impl Metadata {
+    /// What is kept beside the files: the request, the rest, and which version of us has made it.
+    pub(crate) fn to_file(&self) -> Value {
+        let mut composite = serde_json::to_value(self).unwrap_or_default();
+        let request = composite.as_object_mut().and_then(|object| object.shift_remove("request"));
+        let software = concat!("bestpixel ", env!("CARGO_PKG_VERSION"));
+        json!({ "software": software, "request": request, "composite": composite })
+    }
+}
+
 impl GridInfo {
     /// The grid as users see it.
     ///
@@ -134,5 +148,17 @@ impl GridInfo {
             height: grid.height,
             resolution: grid.resolution,
         })
+    }
+
+    /// The grid that is shown.
+    pub fn grid(&self) -> Grid {
+        Grid {
+            crs: if self.epsg == 0 { Crs::Definition(self.proj4.clone()) } else { Crs::Epsg(self.epsg) },
+            left: self.transform[2],
+            top: self.transform[5],
+            resolution: self.resolution,
+            width: self.width,
+            height: self.height,
+        }
     }
 }

@@ -58,13 +58,25 @@ pub struct Error {
     pub kind: ErrorKind,
     /// What happened, to what.
     pub message: String,
+    /// The option of the request that is wrong, where it is a single one.
+    pub argument: Option<&'static str>,
     /// The cause, where there is one besides the message.
     pub source: Option<Box<dyn std::error::Error + Send + Sync>>,
 }
 
 impl Error {
     pub(crate) fn new(stage: Stage, kind: ErrorKind, message: impl Into<String>) -> Self {
-        Self { stage, kind, message: message.into(), source: None }
+        Self { stage, kind, message: message.into(), argument: None, source: None }
+    }
+
+    /// The value of an option is wrong; the message names the option too.
+    pub(crate) fn usage(argument: &'static str, message: impl Into<String>) -> Self {
+        Self { argument: Some(argument), ..Self::new(Stage::Request, ErrorKind::Usage, message) }
+    }
+
+    /// The machine gives no threads or memory for `what`.
+    pub fn system(what: &str, cause: &dyn std::error::Error) -> Self {
+        Self::new(Stage::Request, ErrorKind::System, format!("{what}: {cause}"))
     }
 
     pub(crate) fn cancelled(stage: Stage) -> Self {
@@ -82,7 +94,7 @@ impl Error {
             | tiff::Error::Tile { .. }
             | tiff::Error::NeedBytes(_) => ErrorKind::Format,
         };
-        Self { stage, kind, message: what.to_owned(), source: Some(Box::new(error)) }
+        Self { source: Some(Box::new(error)), ..Self::new(stage, kind, what) }
     }
 
     /// The message with all its causes, each said once.
@@ -107,13 +119,22 @@ pub(crate) fn causes(error: &dyn std::error::Error) -> String {
 
 impl From<raster::Error> for Error {
     fn from(error: raster::Error) -> Self {
-        Self::new(Stage::Request, ErrorKind::Usage, error.to_string())
+        let argument = match &error {
+            raster::Error::BBox { .. } | raster::Error::NotProjectable { .. } => "bbox",
+            raster::Error::Resolution { .. } | raster::Error::TooLarge { .. } => "resolution",
+            raster::Error::Crs { .. } | raster::Error::NoOperation { .. } => "output_crs",
+        };
+        Self::usage(argument, error.to_string())
     }
 }
 
 impl From<source::Error> for Error {
     fn from(error: source::Error) -> Self {
-        Self::new(Stage::Request, ErrorKind::Usage, error.to_string())
+        let argument = match &error {
+            source::Error::Endpoint { .. } => "endpoint",
+            source::Error::Band { .. } | source::Error::BandTwice { .. } => "bands",
+        };
+        Self::usage(argument, error.to_string())
     }
 }
 
@@ -134,7 +155,7 @@ impl From<fetch::Error> for Error {
 impl From<stac::Error> for Error {
     fn from(error: stac::Error) -> Self {
         let (stage, kind) = match &error {
-            stac::Error::Datetime { .. } => (Stage::Request, ErrorKind::Usage),
+            stac::Error::Datetime { .. } => return Self::usage("datetime", error.to_string()),
             stac::Error::Io { source, .. } if source.kind() == std::io::ErrorKind::NotFound => {
                 (Stage::Catalog, ErrorKind::NotFound)
             }

@@ -6,9 +6,10 @@
 use super::access::Access;
 use super::run::Run;
 use super::scout::{Candidate, Failure};
-use super::{Catalog, Composite, Engine, Error, ErrorKind, Request, Result, Stage};
+use super::{Catalog, Composite, Engine, Error, ErrorKind, Output, Plan, Request, Result, Stage, Written};
 use crate::source::Scene;
 use std::collections::HashSet;
+use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -30,18 +31,18 @@ impl Month {
     /// # Errors
     /// Of kind [`ErrorKind::Usage`] where there are none, or a number is no year or month.
     pub fn of(years: &[i16], months: &[i8]) -> Result<Vec<Self>> {
-        let usage = |message: String| Error::new(Stage::Request, ErrorKind::Usage, message);
         if let Some(year) = years.iter().find(|year| !(1900..=2200).contains(*year)) {
-            return Err(usage(format!("years: {year} is not within 1900 to 2200")));
+            return Err(Error::usage("years", format!("years: {year} is not within 1900 to 2200")));
         }
         if let Some(month) = months.iter().find(|month| !(1..=12).contains(*month)) {
-            return Err(usage(format!("months: {month} is not within 1 to 12")));
+            return Err(Error::usage("months", format!("months: {month} is not within 1 to 12")));
         }
         let all = years.iter().flat_map(|&year| months.iter().map(move |&month| Self { year, month }));
         let mut all: Vec<Self> = all.collect();
         all.sort_unstable();
         all.dedup();
-        if all.is_empty() { Err(usage("years and months must name at least one month".to_owned())) } else { Ok(all) }
+        let message = "years and months must name at least one month";
+        if all.is_empty() { Err(Error::usage("years", message)) } else { Ok(all) }
     }
 
     /// As a datetime of a request: `2024-07`.
@@ -62,25 +63,76 @@ pub fn run_months(
     catalog: impl Fn() -> Catalog,
     engine: &Engine,
 ) -> Result<Vec<(Month, Composite)>> {
+    each_month(request, months, catalog, engine, |run, candidates, _| {
+        let mut sink = run.memory_sink();
+        let metadata = run.composite(candidates, &mut sink)?;
+        Ok(sink.finish(metadata))
+    })
+}
+
+/// Makes a composite for each month in a folder of its own, such as `2024-07` inside `folder`: as [`run_months`], but
+/// memory does not grow with the area.
+///
+/// # Errors
+/// The first that stopped a month; months that were finished before stay.
+pub fn run_months_to_folders(
+    request: &Request,
+    months: &[Month],
+    catalog: impl Fn() -> Catalog,
+    engine: &Engine,
+    folder: &Path,
+    output: Output,
+) -> Result<Vec<(Month, Written)>> {
+    each_month(request, months, catalog, engine, |run, candidates, month| {
+        run.write(candidates, &folder.join(month.datetime()), output)
+    })
+}
+
+/// Makes the plan for each month: no reflectance pixel is read.
+///
+/// # Errors
+/// The first that stopped a month.
+pub fn plan_months(
+    request: &Request,
+    months: &[Month],
+    catalog: impl Fn() -> Catalog,
+    engine: &Engine,
+) -> Result<Vec<(Month, Plan)>> {
+    each_month(request, months, catalog, engine, |run, candidates, _| run.plan(candidates))
+}
+
+/// What is made of a month's candidates.
+trait Make<T>: Fn(&mut Run<'_>, Vec<Candidate>, Month) -> Result<T> + Sync {}
+
+impl<T, F: Fn(&mut Run<'_>, Vec<Candidate>, Month) -> Result<T> + Sync> Make<T> for F {}
+
+/// Finds the scenes of each month, looks at all of them together, and makes something of each month.
+fn each_month<T: Send>(
+    request: &Request,
+    months: &[Month],
+    catalog: impl Fn() -> Catalog,
+    engine: &Engine,
+    make: impl Make<T>,
+) -> Result<Vec<(Month, T)>> {
     let at_once = AT_ONCE.min(months.len()).max(1);
     let request = Request { memory_limit: Some(request.memory_limit() / at_once as u64), ..request.clone() };
-    let access = Access::new(&request)?;
+    let access = Access::new(&request, &engine.connections)?;
     access.renewing(|| {
         // Months stop one another, not what would be done anew.
         let engine = Engine { cancel: engine.cancel.child(), ..engine.clone() };
-        make_months(&request, months, &catalog, &access, &engine, at_once)
+        make_months(&request, months, &catalog, &access, &engine, &make)
     })
 }
 
 /// One pass over all months.
-fn make_months(
+fn make_months<T: Send>(
     request: &Request,
     months: &[Month],
     catalog: &impl Fn() -> Catalog,
     access: &Arc<Access>,
     engine: &Engine,
-    at_once: usize,
-) -> Result<Vec<(Month, Composite)>> {
+    make: &impl Make<T>,
+) -> Result<Vec<(Month, T)>> {
     let mut jobs = Vec::with_capacity(months.len());
     let mut scenes = Vec::new();
     for month in months {
@@ -95,7 +147,7 @@ fn make_months(
         jobs.push(Job { month: *month, run, ids, candidates: Vec::new(), failures: Vec::new() });
     }
     scout_all(&mut jobs, scenes)?;
-    make_all(jobs, at_once, engine)
+    make_all(jobs, AT_ONCE.min(months.len()).max(1), engine, make)
 }
 
 /// One month's run and what belongs to it.
@@ -125,13 +177,18 @@ fn scout_all(jobs: &mut [Job<'_>], scenes: Vec<Scene>) -> Result<()> {
     Ok(())
 }
 
-/// Makes the composites, `at_once` at a time. The first error ends the others.
-fn make_all(jobs: Vec<Job<'_>>, at_once: usize, engine: &Engine) -> Result<Vec<(Month, Composite)>> {
+/// Makes something of each month, `at_once` at a time. The first error ends the others.
+fn make_all<T: Send>(
+    jobs: Vec<Job<'_>>,
+    at_once: usize,
+    engine: &Engine,
+    make: &impl Make<T>,
+) -> Result<Vec<(Month, T)>> {
     let slots: Vec<_> = jobs.into_iter().map(|job| (Mutex::new(Some(job)), Mutex::new(None))).collect();
     let next = AtomicUsize::new(0);
     let work = || {
         while let Some((job, result)) = slots.get(next.fetch_add(1, Ordering::Relaxed)) {
-            let made = take(job).map(Job::make);
+            let made = take(job).map(|job| job.make(make));
             if matches!(made, Some(Err(_))) {
                 engine.cancel.cancel();
             }
@@ -146,7 +203,7 @@ fn make_all(jobs: Vec<Job<'_>>, at_once: usize, engine: &Engine) -> Result<Vec<(
     let (mut made, mut failed): (Vec<_>, Option<Error>) = (Vec::new(), None);
     for result in slots.iter().filter_map(|(_, result)| take(result)) {
         match result {
-            Ok(composite) => made.push(composite),
+            Ok(month) => made.push(month),
             // What was merely cancelled by another's error does not tell why.
             Err(error) if failed.as_ref().is_none_or(|other| other.kind == ErrorKind::Cancelled) => {
                 failed = Some(error);
@@ -158,11 +215,10 @@ fn make_all(jobs: Vec<Job<'_>>, at_once: usize, engine: &Engine) -> Result<Vec<(
 }
 
 impl Job<'_> {
-    fn make(mut self) -> Result<(Month, Composite)> {
+    fn make<T>(mut self, make: &impl Make<T>) -> Result<(Month, T)> {
+        self.run.name(&self.month.datetime());
         self.run.skip_all(Stage::Scout, self.failures)?;
-        let mut sink = self.run.memory_sink();
-        let metadata = self.run.composite(self.candidates, &mut sink)?;
-        Ok((self.month, sink.finish(metadata)))
+        Ok((self.month, make(&mut self.run, self.candidates, self.month)?))
     }
 }
 

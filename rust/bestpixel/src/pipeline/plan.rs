@@ -24,6 +24,12 @@ pub struct Plan {
     pub quality_bytes: u64,
     /// Bytes of all reflectance tiles that may be read.
     pub reflectance_bytes: u64,
+    /// Requests for these tiles, as many as there are where all of them are read.
+    pub requests: usize,
+    /// Bytes of the output arrays.
+    pub output_bytes: u64,
+    /// Bytes for buffers, at most; where the output stays in memory it comes on top.
+    pub memory_bytes: u64,
 }
 
 /// One selected scene.
@@ -58,6 +64,8 @@ pub struct FilePlan {
     pub tiles: usize,
     /// How many bytes they have.
     pub bytes: u64,
+    /// How many requests fetch them.
+    pub requests: usize,
 }
 
 /// One chunk of the output grid.
@@ -92,6 +100,7 @@ impl FilePlan {
             window,
             tiles: tiles.len(),
             bytes: level.bytes(&tiles),
+            requests: level.requests(&tiles),
         }
     }
 }

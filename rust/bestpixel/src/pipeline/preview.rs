@@ -5,25 +5,38 @@ use super::NODATA;
 /// The stretch runs between these shares of the sorted values of all planes.
 const STRETCH: (f64, f64) = (0.005, 0.985);
 
+/// White is at most so many times the median, unless that is below [`DIM`]: the bright rims of clouds that have been
+/// cut out must not darken what is left. Snow and sand are bright all over and stay white.
+const MEDIANS: f64 = 3.0;
+
+/// A reflectance that is no brighter than land.
+const DIM: f64 = 2500.0;
+
 /// Reflectance is brightened like a display expects it.
 const GAMMA: f64 = 1.0 / 1.4;
 
 /// The longest side of a preview; larger composites are thinned out.
 const MAX_SIDE: usize = 2048;
 
-/// A PNG of one plane (grey) or three (red, green, blue) of `width` x `height` reflectances. Black is set for each plane,
-/// which takes out its haze; white is common, so that colours keep their balance. Pixels missing in any plane are
-/// transparent.
+/// A PNG of one plane (grey) or three (red, green, blue) of `width` x `height` reflectances, between the values that are
+/// shown `black` and `white`. Without these black is set for each plane, which takes out its haze; white is common, so
+/// that colours keep their balance. Pixels missing in any plane are transparent.
 ///
 /// # Errors
 /// A message where the planes are not one or three of the given size, or encoding fails.
-pub fn preview(planes: &[&[u16]], width: usize, height: usize) -> Result<Vec<u8>, String> {
+pub fn preview(planes: &[&[u16]], width: usize, height: usize, stretch: Option<(f64, f64)>) -> Result<Vec<u8>, String> {
     if width == 0 || height == 0 || planes.iter().any(|plane| plane.len() != width * height) {
         return Err(format!("each plane of a preview must have {width} x {height} values and at least one"));
     }
     let mut thumbnail = Thumbnail { picks: (0..planes.len()).collect(), ..Thumbnail::new(&[], width, height) };
     thumbnail.push(planes);
-    encode_preview(&thumbnail.planes(), thumbnail.width(), thumbnail.height())
+    match stretch {
+        None => encode_preview(&thumbnail.planes(), thumbnail.width(), thumbnail.height()),
+        Some((black, white)) => {
+            let all = vec![shades(black, white); planes.len()];
+            encode_shaded(&thumbnail.planes(), &all, thumbnail.width(), thumbnail.height())
+        }
+    }
 }
 
 /// Rows go in, every n-th pixel of every n-th row is kept.
@@ -73,15 +86,22 @@ impl Thumbnail {
     }
 }
 
-/// Stretches and encodes planes as they are.
+/// Stretches planes as their values suggest and encodes them.
 pub(crate) fn encode_preview(planes: &[&[u16]], width: usize, height: usize) -> Result<Vec<u8>, String> {
+    let histograms: Vec<Vec<u64>> = planes.iter().map(|plane| histogram(plane)).collect();
+    let white =
+        |histogram: &Vec<u64>| quantile(histogram, STRETCH.1).min((MEDIANS * quantile(histogram, 0.5)).max(DIM));
+    let white = histograms.iter().map(white).fold(0.0, f64::max);
+    let shades: Vec<Vec<u8>> =
+        histograms.iter().map(|histogram| shades(quantile(histogram, STRETCH.0), white)).collect();
+    encode_shaded(planes, &shades, width, height)
+}
+
+/// Encodes planes by the shade of each of their values.
+fn encode_shaded(planes: &[&[u16]], shades: &[Vec<u8>], width: usize, height: usize) -> Result<Vec<u8>, String> {
     if !matches!(planes.len(), 1 | 3) {
         return Err(format!("a preview takes one plane or three, not {}", planes.len()));
     }
-    let histograms: Vec<Vec<u64>> = planes.iter().map(|plane| histogram(plane)).collect();
-    let white = histograms.iter().map(|histogram| quantile(histogram, STRETCH.1)).fold(0.0, f64::max);
-    let shades: Vec<Vec<u8>> =
-        histograms.iter().map(|histogram| shades(quantile(histogram, STRETCH.0), white)).collect();
     let mut rgba = Vec::with_capacity(width * height * 4);
     let plane = |i: usize| i.min(planes.len() - 1);
     let (red, green, blue) = (planes[0], planes[plane(1)], planes[plane(2)]);
@@ -148,7 +168,7 @@ mod tests {
     #[test]
     fn dark_is_black_bright_is_white_missing_is_transparent() {
         let plane: Vec<u16> = (0..100).map(|i| if i == 50 { NODATA } else { 100 + i * 10 }).collect();
-        let (width, height, pixels) = decode(&preview(&[&plane], 10, 10).unwrap());
+        let (width, height, pixels) = decode(&preview(&[&plane], 10, 10, None).unwrap());
         assert_eq!((width, height), (10, 10));
         assert_eq!(pixels[..4], [0, 0, 0, 255]);
         assert_eq!(pixels[396..], [255, 255, 255, 255]);
@@ -156,15 +176,35 @@ mod tests {
     }
 
     #[test]
+    fn a_given_stretch_holds_for_all_planes() {
+        let (low, high) = ([0, 1000, 2000, 9000], [2000, 2000, 2000, NODATA]);
+        let (.., pixels) = decode(&preview(&[&low, &high, &high], 4, 1, Some((1000.0, 2000.0))).unwrap());
+        assert_eq!(pixels, [0, 255, 255, 255, 0, 255, 255, 255, 255, 255, 255, 255, 0, 0, 0, 0]);
+    }
+
+    #[test]
+    fn rims_of_clouds_do_not_darken_the_land() {
+        let shade_of_land = |rims: usize| {
+            let plane: Vec<u16> = (0..1000u16).map(|i| if i < rims as u16 { 8000 } else { 300 + i }).collect();
+            let pixels = decode(&preview(&[&plane], 1000, 1, None).unwrap()).2;
+            pixels[4 * 999]
+        };
+        assert!(shade_of_land(100) > 120, "{}", shade_of_land(100));
+        let snow: Vec<u16> = (0..1000).map(|i| 7000 + i).collect();
+        let pixels = decode(&preview(&[&snow], 1000, 1, None).unwrap()).2;
+        assert!((100..220).contains(&pixels[4 * 500]), "{}", pixels[4 * 500]);
+    }
+
+    #[test]
     fn large_ones_are_thinned_out() {
         let plane = vec![5u16; 4000 * 3];
-        let (width, height, _) = decode(&preview(&[&plane, &plane, &plane], 4000, 3).unwrap());
+        let (width, height, _) = decode(&preview(&[&plane, &plane, &plane], 4000, 3, None).unwrap());
         assert_eq!((width, height), (2000, 2));
     }
 
     #[test]
     fn wrong_planes_are_refused() {
-        assert!(preview(&[&[1, 2], &[1, 2]], 2, 1).is_err());
-        assert!(preview(&[&[1, 2]], 3, 1).is_err());
+        assert!(preview(&[&[1, 2], &[1, 2]], 2, 1, None).is_err());
+        assert!(preview(&[&[1, 2]], 3, 1, None).is_err());
     }
 }

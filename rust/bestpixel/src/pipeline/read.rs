@@ -94,9 +94,9 @@ pub(crate) fn read_fresh(
         kept.pixels += decoded.pixels();
         decoded.add(earlier.remove(&(scene, band)).unwrap_or_default());
         place((scene, band), source, &decoded, winners, canvas);
-        for (all, pixels) in broken.pixels.iter_mut().zip(broken_pixels(scene, &source.bands[band], &decoded, winners))
-        {
-            all.extend(pixels);
+        if !decoded.is_whole() {
+            let pixels = broken_pixels(scene, &source.bands[band], &decoded, winners);
+            broken.pixels.iter_mut().zip(pixels).for_each(|(all, pixels)| all.extend(pixels));
         }
         let below = tiles_below(&source.bands[band], canvas.window());
         kept.keep((scene, band), decoded.into_tiles(|tile| below[tile]));

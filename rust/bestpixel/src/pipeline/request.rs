@@ -1,7 +1,7 @@
 //! All that the user says, checked once.
 
-use super::{Error, ErrorKind, Result, Stage};
-use crate::fetch::{Fetcher, Options};
+use super::{Error, Result};
+use crate::fetch::{Connections, Fetcher, Options};
 use crate::raster::{BBox, Crs, Grid};
 use crate::source::{Endpoint, NativeGrid, PlanetaryComputer, endpoint};
 use crate::stac::{Found, Interval};
@@ -132,15 +132,14 @@ impl Request {
     }
 
     /// What fetches bytes for this request.
-    pub(crate) fn fetcher(&self) -> Result<Fetcher> {
+    pub(crate) fn fetcher(&self, connections: &Connections) -> Result<Fetcher> {
         let options = Options { concurrency: self.concurrency, ..Options::from_env()? };
         let signer = PlanetaryComputer::for_endpoint(endpoint(&self.endpoint)?);
-        Ok(Fetcher::new(options).with_signer(signer))
+        Ok(Fetcher::new(options).with_connections(connections.clone()).with_signer(signer))
     }
 
     /// Checks every value.
     pub(crate) fn check(self) -> Result<Checked> {
-        let usage = |message: String| Err(Error::new(Stage::Request, ErrorKind::Usage, message));
         let checks = [
             (
                 "max_cloud_cover",
@@ -159,19 +158,20 @@ impl Request {
         ];
         for (name, value, is_allowed, allowed) in checks {
             if !is_allowed {
-                return usage(format!("{name} {value} is not allowed: {allowed}"));
+                return Err(Error::usage(name, format!("{name} {value} is not allowed: {allowed}")));
             }
         }
         for (name, value) in [("top_k", self.top_k), ("concurrency", self.concurrency), ("min_k", self.min_k)] {
             if value == 0 {
-                return usage(format!("{name} must be at least 1"));
+                return Err(Error::usage(name, format!("{name} must be at least 1")));
             }
         }
         if self.max_k < self.min_k {
-            return usage(format!("max_k {} is less than min_k {}", self.max_k, self.min_k));
+            let message = format!("max_k {} is less than min_k {}", self.max_k, self.min_k);
+            return Err(Error::usage("max_k", message));
         }
         if self.bands.as_ref().is_some_and(Vec::is_empty) {
-            return usage("bands is empty".to_owned());
+            return Err(Error::usage("bands", "bands is empty"));
         }
         let endpoint = endpoint(&self.endpoint)?;
         let bbox = BBox::new(self.bbox)?;

@@ -16,11 +16,11 @@ use super::tiles::Warps;
 use super::winners::{NOBODY, Winners};
 use super::write::FolderSink;
 use super::{
-    Arrays, CancelToken, ChunkPlan, Composite, Error, ErrorKind, GridInfo, Metadata, NODATA, OnError, Plan, Request,
-    Result, ScenePlan, SourceInfo, Stage, Timings,
+    Arrays, CancelToken, ChunkPlan, Composite, Error, ErrorKind, GridInfo, Metadata, NODATA, OnError, Output, Plan,
+    Request, Result, ScenePlan, SourceInfo, Stage, Timings, dates,
 };
 use crate::cache::Keep;
-use crate::fetch::redact;
+use crate::fetch::{Connections, redact};
 use crate::raster::{CHUNK_SIZE, Window};
 use crate::resample::Footprint;
 use crate::source::{Scene, Unusable};
@@ -41,6 +41,8 @@ pub struct Engine {
     pub io: Handle,
     /// Where tiles are decoded and resampled.
     pub pool: Arc<rayon::ThreadPool>,
+    /// Shared with other runs, or of its own.
+    pub connections: Connections,
     /// Stops the run.
     pub cancel: CancelToken,
     /// Told of progress, on the thread that runs.
@@ -60,25 +62,29 @@ pub fn run(request: Request, catalog: Catalog, engine: &Engine) -> Result<Compos
     })
 }
 
-/// Makes a composite in a folder: rows are written as they are finished, memory does not grow with the area. Gives the
-/// metadata and the paths of the files.
+/// What was made in a folder.
+#[derive(Debug)]
+pub struct Written {
+    /// What is known about the composite.
+    pub metadata: Metadata,
+    /// The files, in the order of writing.
+    pub paths: Vec<PathBuf>,
+}
+
+/// Makes a composite in a folder: rows are written as they are finished, memory does not grow with the area.
 ///
 /// # Errors
-/// What stopped it; then no file has its final name, unless writing itself failed.
+/// What stopped it; then no file has its final name, unless giving the names itself failed.
 pub fn run_to_folder(
     request: Request,
     catalog: Catalog,
     engine: &Engine,
     folder: &Path,
-) -> Result<(Metadata, Vec<PathBuf>)> {
-    // The request as the user has made it; nothing in it is secret.
-    let echo = serde_json::to_value(&request).unwrap_or_default();
+    output: Output,
+) -> Result<Written> {
     renewing(request, engine, move |mut run| {
         let candidates = run.look(catalog.clone())?;
-        let mut sink = FolderSink::new(folder, &run.checked.grid, &run.checked.bands)?;
-        let metadata = run.composite(candidates, &mut sink)?;
-        let paths = sink.finish(&metadata, &echo)?;
-        Ok((metadata, paths))
+        run.write(candidates, folder, output)
     })
 }
 
@@ -89,15 +95,14 @@ pub fn run_to_folder(
 pub fn make_plan(request: Request, catalog: Catalog, engine: &Engine) -> Result<Plan> {
     renewing(request, engine, move |mut run| {
         let candidates = run.look(catalog.clone())?;
-        let survey = run.select(candidates)?;
-        Ok(run.plan(&survey))
+        run.plan(candidates)
     })
 }
 
 /// Does the work of a request by a run, and by another one where what the cache holds turns out to be out of date.
 fn renewing<T>(request: Request, engine: &Engine, work: impl Fn(Run<'_>) -> Result<T>) -> Result<T> {
     let checked = request.check()?;
-    let access = Access::new(&checked.request)?;
+    let access = Access::new(&checked.request, &engine.connections)?;
     access.renewing(|| work(Run::new(checked.clone(), engine, access.clone())))
 }
 
@@ -119,6 +124,8 @@ pub(super) struct Run<'a> {
     skipped: Vec<Unusable>,
     timings: Timings,
     started: Instant,
+    /// Stands before the stages in what is reported, where several runs are under way.
+    name: String,
 }
 
 /// Rows of the output that are made together.
@@ -148,7 +155,13 @@ impl<'a> Run<'a> {
             skipped: Vec::new(),
             timings: Timings::default(),
             started: Instant::now(),
+            name: String::new(),
         }
+    }
+
+    /// From now on progress is reported with this name before the stage's.
+    pub(super) fn name(&mut self, name: &str) {
+        self.name = format!("{name} ");
     }
 
     /// A sink that keeps this run's output in memory.
@@ -163,7 +176,8 @@ impl<'a> Run<'a> {
     }
 
     fn report(&self, done: usize, total: usize, stage: &str) {
-        (self.engine.progress)(done, total, stage, self.access.meter().totals().1);
+        let stage = format!("{}{stage}", self.name);
+        (self.engine.progress)(done, total, &stage, self.access.meter().totals().1);
     }
 
     /// Names a scene in `skipped`, or fails, as the user wishes.
@@ -177,6 +191,7 @@ impl<'a> Run<'a> {
         let skipped = Unusable { item: failure.scene.id, href, cause };
         // The same tile may be missed by several stages and blocks.
         if !self.skipped.contains(&skipped) {
+            log::warn!("skipped {} {}: {}", skipped.item, skipped.href, skipped.cause);
             self.skipped.push(skipped);
         }
         Ok(())
@@ -197,6 +212,7 @@ impl<'a> Run<'a> {
             let message = format!("{}: {} {}", first.item, first.cause, first.href);
             return Err(Error::new(Stage::Catalog, ErrorKind::Catalog, message));
         }
+        log::info!("{} scenes fit, {} items cannot be used", scenes.len(), unusable.len());
         self.skipped.extend(unusable);
         self.timings.catalog = take_lap(&mut lap);
         Ok(scenes)
@@ -209,6 +225,7 @@ impl<'a> Run<'a> {
         let factor = self.checked.request.scout_factor;
         let seen = scout(scenes, &self.checked.grid, factor, &self.access, &self.io(), &mut self.warps)?;
         self.timings.scout = take_lap(&mut lap);
+        log::info!("scouted: {} scenes can be read, {} failures", seen.0.len(), seen.1.len());
         Ok(seen)
     }
 
@@ -324,7 +341,22 @@ impl<'a> Run<'a> {
         (0..self.windows.len()).filter(|&chunk| !windowed || survey.choices[chunk].scenes.contains(&scene)).collect()
     }
 
-    fn plan(&self, survey: &Survey) -> Plan {
+    /// Makes the composite in a folder.
+    pub(super) fn write(&mut self, candidates: Vec<Candidate>, folder: &Path, output: Output) -> Result<Written> {
+        let Checked { grid, bands, .. } = &self.checked;
+        let mut sink = FolderSink::new(folder, grid, bands, output, self.engine.cancel.clone())?;
+        let metadata = self.composite(candidates, &mut sink)?;
+        let paths = sink.finish(&metadata)?;
+        Ok(Written { metadata, paths })
+    }
+
+    /// Selects scenes and tells what would be read of them.
+    pub(super) fn plan(&mut self, candidates: Vec<Candidate>) -> Result<Plan> {
+        let survey = self.select(candidates)?;
+        Ok(self.plan_of(&survey))
+    }
+
+    fn plan_of(&self, survey: &Survey) -> Plan {
         let scene_plan = |(index, source): (usize, &Source)| {
             let chunks: Vec<_> =
                 self.eligible(survey, index).into_iter().map(|chunk| pixels(&self.windows[chunk])).collect();
@@ -346,11 +378,19 @@ impl<'a> Run<'a> {
             tiles: choice.tiles.clone(),
             scenes: choice.scenes.iter().map(|&scene| survey.sources[scene].scene.id.clone()).collect(),
         };
+        let pixels = (self.checked.grid.width * self.checked.grid.height) as u64;
         Plan {
             grid: self.checked.grid.clone(),
             band_names: self.checked.bands.clone(),
             quality_bytes: scenes.iter().flat_map(|scene| &scene.quality).map(|file| file.bytes).sum(),
             reflectance_bytes: scenes.iter().flat_map(|scene| &scene.bands).map(|band| band.bytes).sum(),
+            requests: scenes
+                .iter()
+                .flat_map(|scene| scene.quality.iter().chain(&scene.bands))
+                .map(|f| f.requests)
+                .sum(),
+            output_bytes: pixels * (2 * self.checked.bands.len() as u64 + 10),
+            memory_bytes: self.checked.request.memory_limit(),
             chunks: self.windows.iter().zip(&survey.choices).map(chunk_plan).collect(),
             scenes,
         }
@@ -361,6 +401,7 @@ impl<'a> Run<'a> {
         let mut lap = Instant::now();
         let survey = self.select(candidates)?;
         self.timings.plan = take_lap(&mut lap);
+        log::info!("{} scenes selected for {} chunks", survey.sources.len(), self.windows.len());
         let blocks = self.blocks(survey.sources.len());
         let mut tally = Tally::new(survey.sources.len());
         let mut kept = Kept::default();
@@ -376,8 +417,10 @@ impl<'a> Run<'a> {
             let mut canvas = Canvas::new(block.window, self.checked.bands.len());
             self.fill(&survey, &mut winners, &mut canvas, &mut kept)?;
             self.timings.read += take_lap(&mut lap);
-            self.engine.pool.install(|| finish_block(&winners, &canvas, sink, &mut tally))?;
+            let sources = &survey.sources;
+            self.engine.pool.install(|| finish_block(sources, &winners, &canvas, sink, &mut tally))?;
             self.timings.write += take_lap(&mut lap);
+            self.report(index + 1, blocks.len(), "write");
         }
         self.timings.read_megapixels = kept.pixels as f64 / 1e6;
         self.metadata(&survey, &tally)
@@ -386,8 +429,8 @@ impl<'a> Run<'a> {
     /// Cuts the grid into blocks of whole rows of chunks, as many as fit into half of the memory limit.
     fn blocks(&self, scenes: usize) -> Vec<Block> {
         let grid = &self.checked.grid;
-        // Reflectance, the three layers twice (as decided and as handed on), and a score for each scene.
-        let bytes_per_pixel = 2 * self.checked.bands.len() + 12 + scenes;
+        // Reflectance, the three layers twice (as decided and as handed on), dates, and a score for each scene.
+        let bytes_per_pixel = 2 * self.checked.bands.len() + 16 + scenes;
         let row_of_chunks = (grid.width * CHUNK_SIZE * bytes_per_pixel) as u64;
         let rows = ((self.checked.request.memory_limit() / 2 / row_of_chunks.max(1)) as usize).max(1) * CHUNK_SIZE;
         let block = |row_off: usize| {
@@ -445,6 +488,8 @@ impl<'a> Run<'a> {
     fn metadata(&mut self, survey: &Survey, tally: &Tally) -> Result<Metadata> {
         (self.timings.requests, self.timings.bytes) = self.access.meter().totals();
         self.timings.total = self.started.elapsed().as_secs_f64();
+        let Timings { total, requests, bytes, .. } = self.timings;
+        log::info!("composite made in {total:.2} s of {requests} requests and {:.1} MB", bytes as f64 / 1e6);
         let source_info = |(candidate, &pixels): (&Candidate, &u64)| SourceInfo {
             id: candidate.scene.id.clone(),
             datetime: candidate.scene.datetime.clone(),
@@ -458,6 +503,7 @@ impl<'a> Run<'a> {
         let tiles: BTreeSet<&String> = survey.choices.iter().flat_map(|choice| &choice.tiles).collect();
         let collections: Vec<&str> = self.checked.endpoint.collections.iter().map(|row| row.id).collect();
         Ok(Metadata {
+            request: self.checked.request.clone(),
             band_names: self.checked.bands.clone(),
             source_ids: survey.sources.iter().map(|source| source.scene.id.clone()).collect(),
             grid: GridInfo::new(&self.checked.grid)?,
@@ -488,13 +534,21 @@ fn give_way(winners: &mut Winners, canvas: &mut Canvas, broken: &[Vec<usize>]) {
 }
 
 /// Hands the rows of a block on.
-fn finish_block(winners: &Winners, canvas: &Canvas, sink: &mut (dyn Sink + Send), tally: &mut Tally) -> Result<()> {
+fn finish_block(
+    sources: &[Source],
+    winners: &Winners,
+    canvas: &Canvas,
+    sink: &mut (dyn Sink + Send),
+    tally: &mut Tally,
+) -> Result<()> {
+    let selected_observation = canvas.layer(winners, |chunk, i| chunk.winner[i]);
     let widen = |score: u8| if score == crate::source::NODATA { NODATA } else { u16::from(score) };
     let rows = Arrays {
         bands: &canvas.bands(),
         quality: &canvas.layer(winners, |chunk, i| widen(chunk.score[i])),
         observation_count: &canvas.layer(winners, |chunk, i| chunk.count[i]),
-        selected_observation: &canvas.layer(winners, |chunk, i| chunk.winner[i]),
+        date: &dates(&selected_observation, sources.iter().map(|source| source.scene.datetime.as_str())),
+        selected_observation: &selected_observation,
     };
     tally.add(&rows);
     sink.put(&rows)

@@ -1,5 +1,6 @@
 //! One level of one file: which of its tiles are needed, the tiles as fetched, and the samples in them.
 
+use crate::fetch::coalesce;
 use crate::raster::{Array, Crs, Grid, Projection, Tiling, Window};
 use crate::resample::{Patch, Warp};
 use crate::source::{QualityKind, Scale};
@@ -28,6 +29,12 @@ impl LevelRef {
     /// Compressed bytes of some tiles.
     pub(crate) fn bytes(&self, tiles: &[usize]) -> u64 {
         tiles.iter().map(|&tile| self.level().tile_bytes(tile)).sum()
+    }
+
+    /// Requests that it takes to fetch some tiles: neighbours come together.
+    pub(crate) fn requests(&self, tiles: &[usize]) -> usize {
+        let ranges: Vec<_> = tiles.iter().filter_map(|&tile| self.level().tile_range(tile)).collect();
+        coalesce(&ranges).len()
     }
 
     /// Fetches some tiles.
@@ -88,7 +95,10 @@ impl Fetched {
     pub(crate) fn decode_reflectance(self, scale: &Scale, offset: u16) -> (Decoded<u16>, Vec<Error>) {
         let dn = |sample: i32| scale.to_dn(sample, offset);
         self.decode(f64::from(scale.fill), |samples| match samples {
-            Samples::U16(values) => Ok(values.map(|value| dn(i32::from(value)))),
+            Samples::U16(mut values) => {
+                scale.apply(values.values_mut(), offset);
+                Ok(values)
+            }
             Samples::U8(values) => Ok(values.map(|value| dn(i32::from(value)))),
             Samples::I16(values) => Ok(values.map(|value| dn(i32::from(value)))),
             other => Err(unsupported(&format!("reflectance samples of type {}", other.type_name()))),
@@ -109,9 +119,14 @@ pub(crate) struct Decoded<T> {
 }
 
 impl<T: Copy> Decoded<T> {
+    /// Whether all tiles could be had.
+    pub(crate) fn is_whole(&self) -> bool {
+        self.broken.is_empty()
+    }
+
     /// Marks the pixels of broken tiles in a window by 1, all others by 0; None where no tile is broken.
     pub(crate) fn broken_patch(&self, window: &Window) -> Option<Patch<u16>> {
-        if self.broken.is_empty() {
+        if self.is_whole() {
             return None;
         }
         let mut array = Array::filled(window.width, window.height, 0);

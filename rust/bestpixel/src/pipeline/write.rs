@@ -1,11 +1,13 @@
-//! A composite goes in, a folder of files comes out: a COG per array, `composite.json` and `preview.png`.
+//! A composite goes in, a folder of files comes out: COGs, `preview.png`, `item.json` and `composite.json`.
 
+use super::dates::NO_DATE;
+use super::item::{Asset, stac_item};
 use super::preview::{Thumbnail, encode_preview};
 use super::sink::Sink;
-use super::{Error, ErrorKind, Metadata, NODATA, Result, Stage};
+use super::{CancelToken, Error, ErrorKind, Metadata, NODATA, Result, Stage};
 use crate::raster::Grid;
-use crate::tiff::{BandInfo, GeoTiffWriter, WriteOptions};
-use std::io::Write;
+use crate::tiff::{self, BandInfo, Compression, GeoTiffWriter, ImageInfo, Scaling, WholeFile, sweep};
+use rayon::prelude::*;
 use std::path::{Path, PathBuf};
 
 /// The arrays of a composite, or rows of them, wherever they lie.
@@ -19,102 +21,166 @@ pub struct Arrays<'a> {
     pub observation_count: &'a [u16],
     /// See [`super::Composite`].
     pub selected_observation: &'a [u16],
+    /// See [`super::dates`].
+    pub date: &'a [i32],
 }
 
-/// Writes a composite that is in memory into a folder, on the rayon pool that the caller runs in: see [`FolderSink`].
-/// `request` is kept in `composite.json` beside the metadata. Gives the paths in the order of writing.
-///
-/// # Errors
-/// Of kind [`ErrorKind::Write`], naming the file.
-pub fn write_composite(
-    arrays: &Arrays<'_>,
-    metadata: &Metadata,
-    grid: &Grid,
-    request: &serde_json::Value,
-    folder: &Path,
-) -> Result<Vec<PathBuf>> {
-    let mut sink = FolderSink::new(folder, grid, &metadata.band_names)?;
-    sink.put(arrays)?;
-    sink.finish(metadata, request)
+/// How a folder is written.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Output {
+    /// All bands in one file, `bands.tif`, instead of one for each.
+    pub stack: bool,
+    /// How tiles are compressed.
+    pub compression: Compression,
 }
 
 /// Writes rows into a folder as they come: memory does not grow with the area. The folder is made where it does not
-/// exist; files appear under their names when they are whole, `composite.json` last, so that its presence says that all
+/// exist. Files appear under their names when all are whole, `composite.json` last, so that its presence says that all
 /// are there.
 pub struct FolderSink {
     folder: PathBuf,
-    /// The bands, then quality, count and selected observation.
-    writers: Vec<GeoTiffWriter>,
-    paths: Vec<PathBuf>,
+    grid: Grid,
+    images: Vec<Image>,
+    date: GeoTiffWriter<i32>,
     thumbnail: Thumbnail,
+    cancel: CancelToken,
+}
+
+/// A file of 16-bit arrays.
+struct Image {
+    writer: GeoTiffWriter<u16>,
+    /// Where its bands are among the arrays: the composite's bands, then [`LAYERS`].
+    arrays: std::ops::Range<usize>,
 }
 
 /// The layers beside the bands, and their missing values.
 const LAYERS: [(&str, u16); 3] = [("quality", NODATA), ("observation_count", 0), ("selected_observation", NODATA)];
 
+/// Reflectance of one unit.
+const REFLECTANCE: Scaling = Scaling { scale: 0.0001, offset: 0.0 };
+
+/// Says, by being there, that all files are.
+const LAST: &str = "composite.json";
+
 impl FolderSink {
-    /// A sink for the arrays of a grid.
+    /// A sink for the arrays of a grid. What a killed run has left in the folder is removed.
     ///
     /// # Errors
     /// Of kind [`ErrorKind::Write`] where the folder cannot be made, [`ErrorKind::Format`] where a GeoTIFF cannot hold the
     /// grid's CRS.
-    pub fn new(folder: &Path, grid: &Grid, band_names: &[String]) -> Result<Self> {
-        std::fs::create_dir_all(folder).map_err(|error| failed(folder, &error))?;
-        let bands = band_names.iter().map(|name| (name.as_str(), NODATA, Some(0.0001)));
-        let layers = LAYERS.iter().map(|(name, nodata)| (*name, *nodata, None));
-        let (mut writers, mut paths) = (Vec::new(), Vec::new());
-        for (name, nodata, scale) in bands.chain(layers) {
-            let path = folder.join(format!("{name}.tif"));
-            let band = BandInfo { description: name.to_owned(), nodata, scale, is_continuous: scale.is_some() };
-            let writer = GeoTiffWriter::new(&path, band, grid, WriteOptions::default());
-            writers.push(writer.map_err(|error| Error::tiff(Stage::Write, &path.display().to_string(), error))?);
-            paths.push(path);
+    pub fn new(folder: &Path, grid: &Grid, band_names: &[String], output: Output, cancel: CancelToken) -> Result<Self> {
+        std::fs::create_dir_all(folder).map_err(|error| {
+            let message = format!("{} cannot be made: {error}", folder.display());
+            Error::new(Stage::Write, ErrorKind::Write, message)
+        })?;
+        sweep(folder);
+        let file = |name: &str| folder.join(format!("{name}.tif"));
+        let image = |name: &str, arrays: std::ops::Range<usize>, info: ImageInfo<u16>| -> Result<Image> {
+            let writer = GeoTiffWriter::new(&file(name), info, grid, output.compression).map_err(refused)?;
+            Ok(Image { writer, arrays })
+        };
+        let count = band_names.len();
+        let mut images = Vec::new();
+        if output.stack {
+            images.push(image("bands", 0..count, reflectance(band_names))?);
+        } else {
+            for (i, name) in band_names.iter().enumerate() {
+                images.push(image(name, i..i + 1, reflectance(std::slice::from_ref(name)))?);
+            }
         }
-        let thumbnail = Thumbnail::new(band_names, grid.width, grid.height);
-        Ok(Self { folder: folder.to_owned(), writers, paths, thumbnail })
+        for (i, (name, nodata)) in LAYERS.iter().enumerate() {
+            images.push(image(name, count + i..count + i + 1, layer(name, *nodata))?);
+        }
+        Ok(Self {
+            date: GeoTiffWriter::new(&file("date"), layer("date", NO_DATE), grid, output.compression)
+                .map_err(refused)?,
+            folder: folder.to_owned(),
+            grid: grid.clone(),
+            images,
+            thumbnail: Thumbnail::new(band_names, grid.width, grid.height),
+            cancel,
+        })
     }
 
     /// Completes all files; gives their paths in the order of writing.
     ///
     /// # Errors
-    /// Of kind [`ErrorKind::Write`], naming the file.
-    pub fn finish(mut self, metadata: &Metadata, request: &serde_json::Value) -> Result<Vec<PathBuf>> {
-        for (writer, path) in self.writers.drain(..).zip(&self.paths) {
-            writer.finish().map_err(|error| Error::tiff(Stage::Write, &path.display().to_string(), error))?;
+    /// Of kind [`ErrorKind::Write`], naming the file. Then no file has its final name, unless giving the names failed.
+    pub fn finish(mut self, metadata: &Metadata) -> Result<Vec<PathBuf>> {
+        let mut files = self.small_files(metadata)?;
+        let last = files.pop();
+        let mut images = Vec::new();
+        for image in self.images.drain(..) {
+            go_on(&self.cancel)?;
+            images.push(image.writer.finish().map_err(refused)?);
         }
+        go_on(&self.cancel)?;
+        images.push(self.date.finish().map_err(refused)?);
+        // From here on the files of an earlier run are not all there.
+        let _ = std::fs::remove_file(self.folder.join(LAST));
+        let all = images.into_iter().chain(files).chain(last);
+        all.map(|file| file.publish().map_err(refused)).collect()
+    }
+
+    /// The files beside the images.
+    fn small_files(&self, metadata: &Metadata) -> Result<Vec<WholeFile>> {
         let picture = encode_preview(&self.thumbnail.planes(), self.thumbnail.width(), self.thumbnail.height())
             .map_err(|message| Error::new(Stage::Write, ErrorKind::Write, message))?;
-        let json = serde_json::json!({ "request": request, "composite": metadata });
-        for (name, bytes) in [("preview.png", picture), ("composite.json", format!("{json:#}\n").into_bytes())] {
-            let path = self.folder.join(name);
-            write_whole(&path, &bytes).map_err(|error| failed(&path, &error))?;
-            self.paths.push(path);
-        }
-        Ok(self.paths)
+        let item = stac_item(metadata, &self.grid, &self.assets())?;
+        let files = [("preview.png", picture), ("item.json", pretty(&item)), (LAST, pretty(&metadata.to_file()))];
+        let write =
+            |(name, bytes): (&str, Vec<u8>)| WholeFile::of_bytes(&self.folder.join(name), &bytes).map_err(refused);
+        files.into_iter().map(write).collect()
+    }
+
+    /// The images as the STAC Item names them.
+    fn assets(&self) -> Vec<Asset> {
+        let name = |path: &Path| path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let images = self.images.iter().map(|image| Asset::new(name(image.writer.path()), image.writer.image()));
+        images.chain([Asset::new(name(self.date.path()), self.date.image())]).collect()
     }
 }
 
 impl Sink for FolderSink {
     fn put(&mut self, rows: &Arrays<'_>) -> Result<()> {
         let layers = [rows.quality, rows.observation_count, rows.selected_observation];
-        for ((writer, path), rows) in
-            self.writers.iter_mut().zip(&self.paths).zip(rows.bands.iter().copied().chain(layers))
-        {
-            writer.push(rows).map_err(|error| Error::tiff(Stage::Write, &path.display().to_string(), error))?;
-        }
-        self.thumbnail.push(rows.bands);
-        Ok(())
+        let arrays: Vec<&[u16]> = rows.bands.iter().copied().chain(layers).collect();
+        let (date, thumbnail, cancel) = (&mut self.date, &mut self.thumbnail, &self.cancel);
+        // Files side by side: one that is a tile or two wide keeps no more cores busy.
+        let images = || {
+            self.images.par_iter_mut().try_for_each(|image| {
+                image.arrays.clone().enumerate().try_for_each(|(band, array)| {
+                    go_on(cancel)?;
+                    image.writer.push(band, arrays[array]).map_err(refused)
+                })
+            })
+        };
+        let (images, date) = rayon::join(images, || date.push(0, rows.date).map_err(refused));
+        thumbnail.push(rows.bands);
+        images.and(date)
     }
 }
 
-fn failed(path: &Path, error: &std::io::Error) -> Error {
-    Error::new(Stage::Write, ErrorKind::Write, format!("{} cannot be written: {error}", path.display()))
+/// What the bands are.
+fn reflectance(names: &[String]) -> ImageInfo<u16> {
+    let band = |name: &String| BandInfo { description: name.clone(), scaling: Some(REFLECTANCE) };
+    ImageInfo { bands: names.iter().map(band).collect(), nodata: NODATA, is_continuous: true }
 }
 
-/// Writes a small file so that it appears whole.
-fn write_whole(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
-    let mut file = crate::tiff::temporary_beside(path)?;
-    file.write_all(bytes)?;
-    file.persist(path).map_err(|error| error.error)?;
-    Ok(())
+/// What a layer beside them is.
+fn layer<T>(name: &str, nodata: T) -> ImageInfo<T> {
+    let band = BandInfo { description: name.to_owned(), scaling: None };
+    ImageInfo { bands: vec![band], nodata, is_continuous: false }
+}
+
+fn pretty(value: &serde_json::Value) -> Vec<u8> {
+    format!("{value:#}\n").into_bytes()
+}
+
+fn go_on(cancel: &CancelToken) -> Result<()> {
+    if cancel.is_cancelled() { Err(Error::cancelled(Stage::Write)) } else { Ok(()) }
+}
+
+fn refused(error: tiff::Error) -> Error {
+    Error::tiff(Stage::Write, "the output", error)
 }

@@ -206,6 +206,86 @@ pub fn proj4(crs: &Crs) -> Result<String> {
     Ok(proj4.ok_or_else(|| unknown(crs))?.replace(" +type=crs", ""))
 }
 
+/// The WKT (2019) of a CRS.
+///
+/// # Errors
+/// [`Error::Crs`] where PROJ does not understand the CRS.
+pub fn wkt2(crs: &Crs) -> Result<String> {
+    let definition = create(crs)?;
+    // SAFETY: context and object are live; no options. The string belongs to the object and is copied before it goes.
+    let wkt = unsafe {
+        copied(proj_sys::proj_as_wkt(
+            definition.context.0.as_ptr(),
+            definition.object.0.as_ptr(),
+            proj_sys::PJ_WKT_TYPE_PJ_WKT2_2019,
+            ptr::null(),
+        ))
+    };
+    wkt.ok_or_else(|| unknown(crs))
+}
+
+/// The shape of the earth that a CRS stands on, in metres.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Ellipsoid {
+    /// Half the diameter at the equator.
+    pub semi_major: f64,
+    /// Half the distance of the poles.
+    pub semi_minor: f64,
+    /// 0 for a sphere.
+    pub inverse_flattening: f64,
+}
+
+/// The ellipsoid of a CRS.
+///
+/// # Errors
+/// [`Error::Crs`] where PROJ does not understand the CRS.
+pub fn ellipsoid(crs: &Crs) -> Result<Ellipsoid> {
+    let definition = create(crs)?;
+    let context = definition.context.0.as_ptr();
+    let mut ellipsoid = Ellipsoid { semi_major: 0.0, semi_minor: 0.0, inverse_flattening: 0.0 };
+    // SAFETY: context and object are live; the result is a new object or null.
+    let object = unsafe { proj_sys::proj_get_ellipsoid(context, definition.object.0.as_ptr()) };
+    let object = NonNull::new(object).map(Object).ok_or_else(|| unknown(crs))?;
+    // SAFETY: context and object are live, the pointers lead to numbers of our own, null means that a value is not
+    // wanted.
+    let is_known = unsafe {
+        proj_sys::proj_ellipsoid_get_parameters(
+            context,
+            object.0.as_ptr(),
+            &raw mut ellipsoid.semi_major,
+            &raw mut ellipsoid.semi_minor,
+            ptr::null_mut(),
+            &raw mut ellipsoid.inverse_flattening,
+        )
+    };
+    if is_known == 0 { Err(unknown(crs)) } else { Ok(ellipsoid) }
+}
+
+/// What the coordinates of a CRS are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Surface {
+    /// Longitudes and latitudes.
+    Geographic,
+    /// Lengths on a map.
+    Projected,
+    /// Something around these: heights besides, or a shift to another datum.
+    Other,
+}
+
+/// What the coordinates of a CRS are.
+///
+/// # Errors
+/// [`Error::Crs`] where PROJ does not understand the CRS.
+pub fn surface(crs: &Crs) -> Result<Surface> {
+    let definition = create(crs)?;
+    // SAFETY: the object is live.
+    Ok(match unsafe { proj_sys::proj_get_type(definition.object.0.as_ptr()) } {
+        proj_sys::PJ_TYPE_PJ_TYPE_GEOGRAPHIC_2D_CRS => Surface::Geographic,
+        proj_sys::PJ_TYPE_PJ_TYPE_PROJECTED_CRS => Surface::Projected,
+        _ => Surface::Other,
+    })
+}
+
 /// The same CRS by its EPSG code where it is defined otherwise and says which code it has, truthfully; also the check
 /// that it is a CRS of the earth's surface.
 ///

@@ -27,15 +27,33 @@ impl Scale {
     /// reflectance below 0 is valid (HLS, Landsat, the offset of rule V4): it becomes 1.
     #[inline]
     pub fn to_dn(&self, sample: i32, offset: u16) -> u16 {
-        if sample == self.fill {
-            return MISSING_DN;
-        }
-        let dn = if self.factor == 1.0 {
-            sample + self.addend as i32
+        if self.factor == 1.0 { self.shifted(sample, offset) } else { self.scaled(sample, offset) }
+    }
+
+    /// Turns samples into DN where they are.
+    pub fn apply(&self, samples: &mut [u16], offset: u16) {
+        // What is asked for every sample anew keeps the loop from being vectorised.
+        if self.factor == 1.0 {
+            samples.iter_mut().for_each(|sample| *sample = self.shifted(i32::from(*sample), offset));
         } else {
-            (f64::from(sample) * self.factor + self.addend + 0.5).floor() as i32
-        };
-        (dn - i32::from(offset)).clamp(1, i32::from(LARGEST_DN)) as u16
+            samples.iter_mut().for_each(|sample| *sample = self.scaled(i32::from(*sample), offset));
+        }
+    }
+
+    #[inline]
+    fn shifted(&self, sample: i32, offset: u16) -> u16 {
+        self.finish(sample, sample + self.addend as i32, offset)
+    }
+
+    #[inline]
+    fn scaled(&self, sample: i32, offset: u16) -> u16 {
+        self.finish(sample, (f64::from(sample) * self.factor + self.addend + 0.5).floor() as i32, offset)
+    }
+
+    #[inline]
+    fn finish(&self, sample: i32, dn: i32, offset: u16) -> u16 {
+        let dn = (dn - i32::from(offset)).clamp(1, i32::from(LARGEST_DN)) as u16;
+        if sample == self.fill { MISSING_DN } else { dn }
     }
 }
 
@@ -50,6 +68,9 @@ mod tests {
         assert_eq!([32767, 0, 1, 32766].map(|v| Scale::dn(32767).to_dn(v, 0)), [0, 1, 1, 32766]);
         assert_eq!([0, 5, 1000, 1001, 65535].map(|v| Scale::dn(0).to_dn(v, 1000)), [0, 1, 1, 1, 64535]);
         assert_eq!(Scale::dn(0).to_dn(65535, 0), 65534);
+        let mut samples = [0, 5, 1000, 1001, 65535];
+        Scale::dn(0).apply(&mut samples, 1000);
+        assert_eq!(samples, [0, 1, 1, 1, 64535]);
     }
 
     #[test]

@@ -84,11 +84,13 @@ impl ApiClient {
         let client = self.client()?;
         let mut attempt = 1;
         loop {
+            log::debug!("{} {}", call.method, crate::fetch::redact(call.url.as_str()));
             let (error, retry_after) = match ask(&client, call).await {
                 Ok(answer) => return Ok(answer),
                 Err(failure) => failure,
             };
             let Some(wait) = wait_after(&error, retry_after, attempt) else { return Err(error) };
+            log::debug!("attempt {attempt}: {error}; again in {wait:.1?}");
             tokio::time::sleep(wait).await;
             attempt += 1;
         }

@@ -1,4 +1,4 @@
-//! GeoKeys go in, a CRS and a transform come out, and the other way round (rule G2: the file's own keys decide).
+//! GeoKeys go in, a CRS and a transform come out (rule G2: the file's own keys decide). `write_crs.rs` is the way back.
 //!
 //! Source: OGC 19-008r4, GeoTIFF 1.1.
 
@@ -7,7 +7,6 @@ use super::tags::{geokey, tag};
 use super::{Error, Result};
 use crate::raster::{Crs, Transform};
 use std::collections::BTreeMap;
-use std::fmt::Write;
 
 /// One key's value.
 #[derive(Debug, Clone, PartialEq)]
@@ -128,80 +127,6 @@ fn centred(transform: &Transform) -> Transform {
     let (x, y) = transform.world(-0.5, -0.5);
     let [a, b, _, d, e, _] = transform.0;
     Transform([a, b, x, d, e, y])
-}
-
-/// The three GeoKey tags that define a CRS.
-#[derive(Debug, Default, PartialEq)]
-pub(crate) struct GeoKeyTags {
-    pub(crate) directory: Vec<u16>,
-    pub(crate) doubles: Vec<f64>,
-    pub(crate) ascii: String,
-}
-
-/// The keys that define `crs`: by its EPSG code, or in full for the sinusoidal projection.
-///
-/// # Errors
-/// [`Error::Unsupported`] for any other definition.
-pub(crate) fn write_crs(crs: &Crs) -> Result<GeoKeyTags> {
-    match crs {
-        Crs::Epsg(code @ 4000..=4999) => Ok(registered(2, geokey::GEODETIC_CRS, *code)),
-        Crs::Epsg(code @ (1024..=32766 | 32768..=65535)) => Ok(registered(1, geokey::PROJECTED_CRS, *code)),
-        Crs::Epsg(code) => Err(Error::unsupported(format!("a GeoTIFF key for EPSG:{code}"))),
-        Crs::Definition(text) => {
-            sinusoidal_keys(text).ok_or_else(|| Error::unsupported(format!("GeoTIFF keys for the CRS {text:?}")))
-        }
-    }
-}
-
-fn registered(model: u16, key: u16, code: u32) -> GeoKeyTags {
-    let keys = [(geokey::MODEL_TYPE, model), (geokey::RASTER_TYPE, 1), (key, code as u16)];
-    let mut tags = GeoKeyTags::default();
-    tags.directory.extend([1, 1, 0, keys.len() as u16]);
-    for (key, value) in keys {
-        tags.directory.extend([key, 0, 1, value]);
-    }
-    tags
-}
-
-/// A user-defined CRS: sinusoidal on a sphere or ellipsoid.
-fn sinusoidal_keys(text: &str) -> Option<GeoKeyTags> {
-    let parameters: BTreeMap<&str, &str> =
-        text.split_whitespace().filter_map(|word| word.trim_start_matches('+').split_once('=')).collect();
-    let number = |name: &str| parameters.get(name).map_or(Some(0.0), |value| value.parse::<f64>().ok());
-    if parameters.get("proj") != Some(&"sinu") || !parameters.contains_key("a") {
-        return None;
-    }
-    let a = number("a")?;
-    let b = if parameters.contains_key("b") { number("b")? } else { a };
-    let mut tags = GeoKeyTags::default();
-    write!(tags.ascii, "Sinusoidal|GCS Name = sphere of radius {a}|").ok()?;
-    let split = tags.ascii.find('|')? as u16 + 1;
-    let text_key = |key, start: u16, end: u16| [key, tag::GEO_ASCII_PARAMS, end - start, start];
-    let short_key = |key, value| [key, 0, 1, value];
-    let double_key = |key, index| [key, tag::GEO_DOUBLE_PARAMS, 1, index];
-    tags.doubles = vec![number("lon_0")?, number("x_0")?, number("y_0")?, a, b];
-    let keys = [
-        short_key(geokey::MODEL_TYPE, 1),
-        short_key(geokey::RASTER_TYPE, 1),
-        text_key(geokey::CITATION, 0, split),
-        short_key(geokey::GEODETIC_CRS, geokey::USER_DEFINED),
-        text_key(geokey::GEODETIC_CITATION, split, tags.ascii.len() as u16),
-        short_key(geokey::GEODETIC_DATUM, geokey::USER_DEFINED),
-        short_key(geokey::ANGULAR_UNITS, 9102),
-        short_key(geokey::ELLIPSOID, geokey::USER_DEFINED),
-        double_key(geokey::SEMI_MAJOR_AXIS, 3),
-        double_key(geokey::SEMI_MINOR_AXIS, 4),
-        short_key(geokey::PROJECTED_CRS, geokey::USER_DEFINED),
-        short_key(geokey::PROJECTION, geokey::USER_DEFINED),
-        short_key(geokey::PROJECTION_METHOD, SINUSOIDAL),
-        short_key(geokey::LINEAR_UNITS, METRE),
-        double_key(geokey::FALSE_EASTING, 1),
-        double_key(geokey::FALSE_NORTHING, 2),
-        double_key(geokey::CENTRE_LONGITUDE, 0),
-    ];
-    tags.directory.extend([1, 1, 0, keys.len() as u16]);
-    tags.directory.extend(keys.into_iter().flatten());
-    Some(tags)
 }
 
 #[cfg(test)]

@@ -6,9 +6,10 @@
 //! and `validate_cloud_optimized_geotiff.py`; rio-cogeo's `cog_validate`.
 
 use super::error::Result;
-use super::geokeys;
-use super::tags::{compression, field, predictor, sample_format, tag};
-use super::write::BandInfo;
+use super::sample::Sample;
+use super::tags::{field, predictor, tag};
+use super::write::{BandInfo, Compression, ImageInfo};
+use super::write_crs::write_crs;
 use crate::raster::Grid;
 
 /// Side of a tile; GDAL's COG driver uses the same.
@@ -24,6 +25,9 @@ const TRAILER: u64 = 4;
 const GHOST_AREA: &[u8] = b"GDAL_STRUCTURAL_METADATA_SIZE=000140 bytes\n\
 LAYOUT=IFDS_BEFORE_DATA\nBLOCK_ORDER=ROW_MAJOR\nBLOCK_LEADER=SIZE_AS_UINT4\n\
 BLOCK_TRAILER=LAST_4_BYTES_REPEATED\nKNOWN_INCOMPATIBLE_EDITION=NO\n ";
+
+/// NewSubfileType of an overview.
+const REDUCED: u64 = 1;
 
 /// One directory entry with its values.
 struct Entry {
@@ -75,7 +79,7 @@ impl Entry {
 pub(crate) struct LevelInfo {
     pub(crate) width: usize,
     pub(crate) height: usize,
-    /// Compressed size of each tile, row by row.
+    /// Compressed size of each tile, band by band and row by row.
     pub(crate) tile_bytes: Vec<u64>,
 }
 
@@ -102,7 +106,12 @@ impl Layout {
     ///
     /// # Errors
     /// [`Error::Unsupported`] where the grid's CRS has no GeoKeys.
-    pub(crate) fn plan(band: &BandInfo, grid: &Grid, levels: Vec<LevelInfo>) -> Result<Self> {
+    pub(crate) fn plan<T: Sample>(
+        image: &ImageInfo<T>,
+        grid: &Grid,
+        compression: Compression,
+        levels: Vec<LevelInfo>,
+    ) -> Result<Self> {
         let payload: u64 = levels.iter().map(LevelInfo::data_bytes).sum();
         // 64 bytes a tile are more than the directories ever need.
         let tiles: u64 = levels.iter().map(|level| level.tile_bytes.len() as u64).sum();
@@ -110,7 +119,15 @@ impl Layout {
         let word = if is_big { 8 } else { 4 };
         let mut directories = Vec::with_capacity(levels.len());
         for (i, level) in levels.iter().enumerate() {
-            directories.push(directory(band, grid, level, i > 0, is_big)?);
+            let mut entries = directory(image, compression, level, is_big);
+            if i == 0 {
+                entries.extend(georeference(grid)?);
+                entries.push(Entry::text(tag::GDAL_METADATA, &gdal_metadata(&image.bands)));
+            } else {
+                entries.push(Entry::longs(tag::NEW_SUBFILE_TYPE, &[REDUCED]));
+            }
+            entries.sort_by_key(|entry| entry.tag);
+            directories.push(entries);
         }
         let mut at = (if is_big { 16 } else { 8 } + GHOST_AREA.len()).next_multiple_of(8) as u64;
         let mut offsets = Vec::with_capacity(levels.len());
@@ -136,6 +153,11 @@ impl Layout {
                 *entry = Entry::offsets(tag::TILE_OFFSETS, &offsets, self.is_big);
             }
         }
+    }
+
+    /// How many levels there are.
+    pub(crate) fn levels(&self) -> usize {
+        self.levels.len()
     }
 
     /// Everything before the first tile: header, ghost area, directories.
@@ -195,37 +217,37 @@ fn directory_size(entries: &[Entry], word: usize) -> u64 {
     fixed_size(entries.len(), word) + entries.iter().map(|entry| entry.outside(word) as u64).sum::<u64>()
 }
 
-/// The entries of one level, in ascending order of tags; tile offsets are still 0.
-fn directory(band: &BandInfo, grid: &Grid, level: &LevelInfo, is_overview: bool, is_big: bool) -> Result<Vec<Entry>> {
-    let counts = &level.tile_bytes;
+/// The entries that all levels have; tile offsets are still 0.
+fn directory<T: Sample>(image: &ImageInfo<T>, compression: Compression, level: &LevelInfo, is_big: bool) -> Vec<Entry> {
+    let (bands, counts) = (image.bands.len(), &level.tile_bytes);
+    // One band lies in pixel order, several in planes of their own.
+    let planar = if bands == 1 { 1 } else { 2 };
     let mut entries = vec![
-        Entry::longs(tag::NEW_SUBFILE_TYPE, &[u64::from(is_overview)]),
         Entry::longs(tag::IMAGE_WIDTH, &[level.width as u64]),
         Entry::longs(tag::IMAGE_LENGTH, &[level.height as u64]),
-        Entry::shorts(tag::BITS_PER_SAMPLE, &[16]),
-        Entry::shorts(tag::COMPRESSION, &[compression::DEFLATE]),
+        Entry::shorts(tag::BITS_PER_SAMPLE, &vec![T::BITS; bands]),
+        Entry::shorts(tag::COMPRESSION, &[compression.code()]),
         Entry::shorts(tag::PHOTOMETRIC, &[1]),
-        Entry::shorts(tag::SAMPLES_PER_PIXEL, &[1]),
-        Entry::shorts(tag::PLANAR_CONFIGURATION, &[1]),
+        Entry::shorts(tag::SAMPLES_PER_PIXEL, &[bands as u16]),
+        Entry::shorts(tag::PLANAR_CONFIGURATION, &[planar]),
         Entry::shorts(tag::PREDICTOR, &[predictor::HORIZONTAL]),
         Entry::longs(tag::TILE_WIDTH, &[TILE_SIZE as u64]),
         Entry::longs(tag::TILE_LENGTH, &[TILE_SIZE as u64]),
         Entry::offsets(tag::TILE_OFFSETS, &vec![0; counts.len()], is_big),
         Entry::longs(tag::TILE_BYTE_COUNTS, counts),
-        Entry::shorts(tag::SAMPLE_FORMAT, &[sample_format::UNSIGNED]),
-        Entry::text(tag::GDAL_NODATA, &band.nodata.to_string()),
+        Entry::shorts(tag::SAMPLE_FORMAT, &vec![T::FORMAT; bands]),
+        Entry::text(tag::GDAL_NODATA, &image.nodata.to_string()),
     ];
-    if !is_overview {
-        entries.extend(georeference(grid)?);
-        entries.push(Entry::text(tag::GDAL_METADATA, &gdal_metadata(band)));
-        entries.sort_by_key(|entry| entry.tag);
+    if bands > 1 {
+        // Grey is one sample; of the others nothing is said.
+        entries.push(Entry::shorts(tag::EXTRA_SAMPLES, &vec![0; bands - 1]));
     }
-    Ok(entries)
+    entries
 }
 
 /// Pixel scale, tie point and GeoKeys.
 fn georeference(grid: &Grid) -> Result<Vec<Entry>> {
-    let keys = geokeys::write_crs(&grid.crs)?;
+    let keys = write_crs(&grid.crs)?;
     let mut entries = vec![
         Entry::doubles(tag::MODEL_PIXEL_SCALE, &[grid.resolution, grid.resolution, 0.0]),
         Entry::doubles(tag::MODEL_TIEPOINT, &[0.0, 0.0, 0.0, grid.left, grid.top, 0.0]),
@@ -240,17 +262,17 @@ fn georeference(grid: &Grid) -> Result<Vec<Entry>> {
     Ok(entries)
 }
 
-/// Description and scale in GDAL's XML.
-fn gdal_metadata(band: &BandInfo) -> String {
+/// Descriptions, scales and offsets in GDAL's XML.
+fn gdal_metadata(bands: &[BandInfo]) -> String {
     let escape = |text: &str| text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
-    let scale = band.scale.map_or(String::new(), |scale| {
-        format!(
-            "  <Item name=\"OFFSET\" sample=\"0\" role=\"offset\">0</Item>\n  \
-             <Item name=\"SCALE\" sample=\"0\" role=\"scale\">{scale}</Item>\n"
-        )
+    let item = |sample: usize, name: &str, value: String| {
+        format!("  <Item name=\"{}\" sample=\"{sample}\" role=\"{name}\">{value}</Item>\n", name.to_uppercase())
+    };
+    let items = bands.iter().enumerate().flat_map(|(sample, band)| {
+        let scaling = band.scaling.map(|scaling| {
+            [item(sample, "offset", scaling.offset.to_string()), item(sample, "scale", scaling.scale.to_string())]
+        });
+        [item(sample, "description", escape(&band.description))].into_iter().chain(scaling.into_iter().flatten())
     });
-    format!(
-        "<GDALMetadata>\n  <Item name=\"DESCRIPTION\" sample=\"0\" role=\"description\">{}</Item>\n{scale}</GDALMetadata>\n",
-        escape(&band.description)
-    )
+    format!("<GDALMetadata>\n{}</GDALMetadata>\n", items.collect::<String>())
 }

@@ -20,10 +20,15 @@ mod metadata;
 mod predictor;
 mod prefix_sum;
 mod pyramid;
+mod sample;
 mod samples;
 mod tags;
+mod temporary;
 mod unpack;
 mod write;
+mod write_crs;
+#[cfg(test)]
+mod write_tests;
 
 pub use cog::Cog;
 pub use decode::{decode_bands, decode_tile, decode_tile_into};
@@ -32,6 +37,7 @@ pub use fetch_tiles::{CompressedTile, FetchedTiles, fetch_tiles};
 pub use image::{check_size, decode_image};
 pub use level::Level;
 pub use metadata::Scaling;
+pub use sample::Sample;
 pub use samples::Samples;
-pub(crate) use write::temporary_beside;
-pub use write::{BandInfo, GeoTiffWriter, WriteOptions};
+pub use temporary::{WholeFile, sweep};
+pub use write::{BandInfo, Compression, GeoTiffWriter, ImageInfo};

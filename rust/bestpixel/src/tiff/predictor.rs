@@ -1,4 +1,4 @@
-//! Rows as they were compressed go in, rows of samples come out, and the other way round for predictor 2.
+//! Rows as they were compressed go in, rows of samples come out; the other way round is `sample.rs`.
 //!
 //! Predictor 2 stores the first sample of each band and the differences of neighbours; predictor 3 stores the bytes of
 //! floating-point samples plane by plane, highest first, and the differences of these bytes. Both run over the whole
@@ -34,40 +34,17 @@ pub(crate) fn undo_byte_differences(row: &mut [u8], stride: usize) {
     undo_horizontal(row, 1, stride, ByteOrder::Little);
 }
 
-/// Takes the differences of each row of `width` samples, in place.
-pub(crate) fn differentiate<T: Copy + WrappingSub>(samples: &mut [T], width: usize) {
-    for row in samples.chunks_exact_mut(width) {
-        for i in (1..row.len()).rev() {
-            row[i] = row[i].wrapping_sub(row[i - 1]);
-        }
-    }
-}
-
-/// Integers that wrap around.
-pub(crate) trait WrappingSub {
-    fn wrapping_sub(self, other: Self) -> Self;
-}
-
-macro_rules! wrapping {
-    ($($t:ty),*) => {$(
-        impl WrappingSub for $t {
-            fn wrapping_sub(self, other: Self) -> Self { <$t>::wrapping_sub(self, other) }
-        }
-    )*};
-}
-wrapping!(u8, u16);
-
 #[cfg(test)]
 mod tests {
+    use super::super::sample::Sample;
     use super::*;
     use proptest::prelude::*;
 
     proptest! {
         #[test]
         fn integrating_undoes_differentiating(original in prop::collection::vec(any::<u16>(), 0..100)) {
-            let mut samples = original.clone();
-            differentiate(&mut samples, original.len().max(1));
-            let mut bytes: Vec<u8> = samples.iter().flat_map(|v| v.to_le_bytes()).collect();
+            let mut bytes = vec![0; original.len() * 2];
+            u16::put_differences(&original, &mut bytes);
             undo_horizontal(&mut bytes, 2, 1, ByteOrder::Little);
             let expected: Vec<u8> = original.iter().flat_map(|v| v.to_le_bytes()).collect();
             prop_assert_eq!(bytes, expected);

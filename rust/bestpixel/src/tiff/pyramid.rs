@@ -1,12 +1,12 @@
-//! Rows of an image go in, from the top; its compressed tiles and those of its overviews come out, level by level.
+//! Rows of a band go in, from the top; its compressed tiles and those of its overviews come out, level by level.
 //!
 //! Each level keeps at most a row of tiles in memory. What is compressed is spooled, to disk where it grows, and put
 //! together when all sizes are known.
 
-use super::codec::deflate::deflate;
+use super::codec::compress;
 use super::layout::{LevelInfo, TILE_SIZE};
-use super::predictor::differentiate;
-use super::write::{BandInfo, WriteOptions};
+use super::sample::Sample;
+use super::write::{Compression, ImageInfo};
 use crate::raster::{Array, Window};
 use rayon::prelude::*;
 use std::io::{Seek, Write};
@@ -17,31 +17,37 @@ use tempfile::SpooledTempFile;
 const SPOOL_BYTES: usize = 1 << 20;
 
 /// One level and, inside it, the coarser ones.
-pub(crate) struct Pyramid {
+pub(crate) struct Pyramid<T> {
     width: usize,
     height: usize,
-    nodata: u16,
+    nodata: T,
     is_continuous: bool,
-    options: WriteOptions,
+    compression: Compression,
     /// Rows that have arrived and are not yet compressed: fewer than a row of tiles.
-    pending: Vec<u16>,
+    pending: Vec<T>,
     rows_done: usize,
     tile_bytes: Vec<u64>,
     spool: SpooledTempFile,
-    overview: Option<Box<Pyramid>>,
+    overview: Option<Box<Pyramid<T>>>,
 }
 
-impl Pyramid {
+impl<T: Sample> Pyramid<T> {
     /// The level of `width` x `height` pixels and its overviews, each half the one before, until one fits into a tile.
-    pub(crate) fn new(width: usize, height: usize, band: &BandInfo, options: WriteOptions, folder: &Path) -> Self {
+    pub(crate) fn new(
+        width: usize,
+        height: usize,
+        image: &ImageInfo<T>,
+        compression: Compression,
+        folder: &Path,
+    ) -> Self {
         let has_overview = width.max(height) > TILE_SIZE;
-        let overview = || Box::new(Self::new(width.div_ceil(2), height.div_ceil(2), band, options, folder));
+        let overview = || Box::new(Self::new(width.div_ceil(2), height.div_ceil(2), image, compression, folder));
         Self {
             width,
             height,
-            nodata: band.nodata,
-            is_continuous: band.is_continuous,
-            options,
+            nodata: image.nodata,
+            is_continuous: image.is_continuous,
+            compression,
             pending: Vec::new(),
             rows_done: 0,
             tile_bytes: Vec::new(),
@@ -51,7 +57,7 @@ impl Pyramid {
     }
 
     /// Takes whole rows, in order from the top.
-    pub(crate) fn push(&mut self, rows: &[u16]) -> std::io::Result<()> {
+    pub(crate) fn push(&mut self, rows: &[T]) -> std::io::Result<()> {
         let mut rows = rows;
         while !rows.is_empty() {
             let wanted = TILE_SIZE.min(self.height - self.rows_done) * self.width;
@@ -70,11 +76,12 @@ impl Pyramid {
         let height = self.pending.len() / self.width;
         let strip = Array::from_vec(self.width, height, std::mem::take(&mut self.pending));
         let windows = Window::tiles(self.width, height, TILE_SIZE);
-        let level = self.options.deflate_level;
-        let tiles: Vec<Vec<u8>> = windows.par_iter().map(|window| encode(&strip, window, level)).collect();
-        for tile in &tiles {
+        let encode = |window| compress(self.compression, &differences(&strip, window));
+        let tiles: Vec<std::io::Result<Vec<u8>>> = windows.par_iter().map(encode).collect();
+        for tile in tiles {
+            let tile = tile?;
             self.spool.write_all(&(tile.len() as u32).to_le_bytes())?;
-            self.spool.write_all(tile)?;
+            self.spool.write_all(&tile)?;
             self.spool.write_all(&tile[tile.len().saturating_sub(4)..])?;
             self.tile_bytes.push(tile.len() as u64);
         }
@@ -101,10 +108,10 @@ impl Pyramid {
         levels
     }
 
-    /// Copies all tiles, those of the coarsest level first.
-    pub(crate) fn copy_tiles(&mut self, out: &mut impl Write) -> std::io::Result<()> {
-        if let Some(overview) = &mut self.overview {
-            overview.copy_tiles(out)?;
+    /// Copies the tiles of a level: 0 for this one, n for the n-th overview.
+    pub(crate) fn copy_tiles(&mut self, level: usize, out: &mut impl Write) -> std::io::Result<()> {
+        if let Some(overview) = self.overview.as_mut().filter(|_| level > 0) {
+            return overview.copy_tiles(level - 1, out);
         }
         self.spool.rewind()?;
         std::io::copy(&mut self.spool, out)?;
@@ -113,41 +120,44 @@ impl Pyramid {
 }
 
 /// Half the size, each pixel the mean of up to four valid ones, rounded half up.
-fn average(image: &Array<u16>, nodata: u16) -> Array<u16> {
+fn average<T: Sample>(image: &Array<T>, nodata: T) -> Array<T> {
     let (width, height) = (image.width().div_ceil(2), image.height().div_ceil(2));
-    let mean_row = |row: usize| {
+    let mut half = Array::filled(width, height, nodata);
+    half.values_mut().par_chunks_mut(width).enumerate().for_each(|(row, means)| {
         let (upper, lower) = (image.row(2 * row), image.row((2 * row + 1).min(image.height() - 1)));
-        let has_lower = 2 * row + 1 < image.height();
-        let mean = move |col: usize| {
-            let cols = 2 * col..(2 * col + 2).min(upper.len());
-            let below = if has_lower { &lower[cols.clone()] } else { &[] };
-            let valid = upper[cols].iter().chain(below).filter(|&&value| value != nodata);
-            let (sum, count) = valid.fold((0u32, 0u32), |(sum, count), &value| (sum + u32::from(value), count + 1));
-            if count == 0 { nodata } else { ((2 * sum + count) / (2 * count)) as u16 }
-        };
-        (0..width).map(mean)
-    };
-    Array::from_vec(width, height, (0..height).into_par_iter().flat_map_iter(mean_row).collect())
+        let lower = if 2 * row + 1 < image.height() { lower } else { &[] };
+        // The last column of an odd width has no right neighbour, the last row of an odd height nothing below.
+        for (col, mean) in means.iter_mut().enumerate() {
+            let cols = |row: &'_ [T]| 2 * col.min(row.len())..(2 * col + 2).min(row.len());
+            let below = lower.get(cols(lower)).unwrap_or_default();
+            let valid = upper[cols(upper)].iter().chain(below).filter(|&&value| value != nodata);
+            let (sum, count) = valid.fold((0, 0), |(sum, count), &value| (sum + value.into(), count + 1));
+            if count > 0 {
+                *mean = T::mean(sum, count);
+            }
+        }
+    });
+    half
 }
 
 /// Half the size, each pixel the upper left one of four.
-fn pick(image: &Array<u16>) -> Array<u16> {
+fn pick<T: Sample>(image: &Array<T>) -> Array<T> {
     let (width, height) = (image.width().div_ceil(2), image.height().div_ceil(2));
     let values = (0..height).flat_map(|row| image.row(2 * row).iter().step_by(2).copied()).collect();
     Array::from_vec(width, height, values)
 }
 
-/// A compressed tile. Beyond the image each row repeats its last pixel and the last row repeats, which compresses best.
-fn encode(image: &Array<u16>, window: &Window, level: u8) -> Vec<u8> {
-    let mut samples = Vec::with_capacity(TILE_SIZE * TILE_SIZE);
-    for row in 0..TILE_SIZE {
-        let pixels = &image.row(window.row_off + row.min(window.height - 1))[window.col_off..window.col_end()];
-        samples.extend_from_slice(pixels);
-        samples.resize(samples.len() + TILE_SIZE - pixels.len(), pixels[pixels.len() - 1]);
+/// The bytes of a tile, each row as differences. Beyond the image each row repeats its last pixel and the last row
+/// repeats, which compresses best.
+fn differences<T: Sample>(image: &Array<T>, window: &Window) -> Vec<u8> {
+    let row_bytes = TILE_SIZE * size_of::<T>();
+    let mut bytes = vec![0; TILE_SIZE * row_bytes];
+    for (row, place) in bytes.chunks_exact_mut(row_bytes).enumerate() {
+        // What lies beyond the pixels is 0: no difference.
+        let row = image.row(window.row_off + row.min(window.height - 1));
+        T::put_differences(&row[window.col_off..window.col_end()], place);
     }
-    differentiate(&mut samples, TILE_SIZE);
-    let bytes: Vec<u8> = samples.iter().flat_map(|sample| sample.to_le_bytes()).collect();
-    deflate(&bytes, level)
+    bytes
 }
 
 #[cfg(test)]
@@ -156,8 +166,16 @@ mod tests {
 
     #[test]
     fn means_leave_out_what_is_missing() {
-        let image = Array::from_vec(3, 3, vec![1, 2, 9, 4, 6, 9, 7, 9, 9]);
+        let image = Array::from_vec(3, 3, vec![1u16, 2, 9, 4, 6, 9, 7, 9, 9]);
         assert_eq!(average(&image, 9).values(), [3, 9, 7, 9]);
         assert_eq!(pick(&image).values(), [1, 9, 7, 9]);
+    }
+
+    #[test]
+    fn means_are_rounded_half_up() {
+        let image = Array::from_vec(2, 1, vec![-2, -1]);
+        assert_eq!(average(&image, i32::MIN).values(), [-1]);
+        let image = Array::from_vec(2, 2, vec![65534u16, 65533, 65534, 65533]);
+        assert_eq!(average(&image, 65535).values(), [65534]);
     }
 }

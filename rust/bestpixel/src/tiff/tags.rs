@@ -22,6 +22,7 @@ pub(crate) mod tag {
     pub(crate) const TILE_OFFSETS: u16 = 324;
     pub(crate) const TILE_BYTE_COUNTS: u16 = 325;
     pub(crate) const SUB_IFDS: u16 = 330;
+    pub(crate) const EXTRA_SAMPLES: u16 = 338;
     pub(crate) const SAMPLE_FORMAT: u16 = 339;
     pub(crate) const MODEL_PIXEL_SCALE: u16 = 33550;
     pub(crate) const MODEL_TIEPOINT: u16 = 33922;
@@ -135,13 +136,25 @@ pub(crate) mod geokey {
     pub(crate) const ELLIPSOID: u16 = 2056;
     pub(crate) const SEMI_MAJOR_AXIS: u16 = 2057;
     pub(crate) const SEMI_MINOR_AXIS: u16 = 2058;
+    pub(crate) const INVERSE_FLATTENING: u16 = 2059;
     pub(crate) const PROJECTED_CRS: u16 = 3072;
     pub(crate) const PROJECTION: u16 = 3074;
     pub(crate) const PROJECTION_METHOD: u16 = 3075;
     pub(crate) const LINEAR_UNITS: u16 = 3076;
+    pub(crate) const STANDARD_PARALLEL_1: u16 = 3078;
+    pub(crate) const STANDARD_PARALLEL_2: u16 = 3079;
+    pub(crate) const NATURAL_ORIGIN_LONGITUDE: u16 = 3080;
+    pub(crate) const NATURAL_ORIGIN_LATITUDE: u16 = 3081;
     pub(crate) const FALSE_EASTING: u16 = 3082;
     pub(crate) const FALSE_NORTHING: u16 = 3083;
+    pub(crate) const FALSE_ORIGIN_LONGITUDE: u16 = 3084;
+    pub(crate) const FALSE_ORIGIN_LATITUDE: u16 = 3085;
+    pub(crate) const FALSE_ORIGIN_EASTING: u16 = 3086;
+    pub(crate) const FALSE_ORIGIN_NORTHING: u16 = 3087;
     pub(crate) const CENTRE_LONGITUDE: u16 = 3088;
+    pub(crate) const CENTRE_LATITUDE: u16 = 3089;
+    pub(crate) const NATURAL_ORIGIN_SCALE: u16 = 3092;
+    pub(crate) const POLE_LONGITUDE: u16 = 3095;
 
     /// "Not from a registry: the other keys define it."
     pub(crate) const USER_DEFINED: u16 = 32767;

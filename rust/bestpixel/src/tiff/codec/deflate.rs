@@ -11,6 +11,8 @@ const DAMAGED: &str = "DEFLATE: the stream is damaged";
 
 thread_local! {
     static DECOMPRESSOR: RefCell<Decompressor> = RefCell::new(Decompressor::new());
+    /// The last one that was used, with its level.
+    static COMPRESSOR: RefCell<Option<(u8, Compressor)>> = const { RefCell::new(None) };
 }
 
 /// Inflates `input` so that it fills `output`; the reason where it does not.
@@ -45,13 +47,18 @@ fn inflate_longer(input: &[u8], output: &mut [u8]) -> Outcome {
 
 /// Deflates `input` at a level of 1..=12.
 pub(crate) fn deflate(input: &[u8], level: u8) -> Vec<u8> {
-    let level = CompressionLvl::new(i32::from(level)).unwrap_or_default();
-    let mut compressor = Compressor::new(level);
-    let mut output = vec![0; compressor.zlib_compress_bound(input.len())];
-    // The buffer has the bound's size, so that there is always space.
-    let written = compressor.zlib_compress(input, &mut output).unwrap_or(0);
-    output.truncate(written);
-    output
+    COMPRESSOR.with_borrow_mut(|kept| {
+        let new = || (level, Compressor::new(CompressionLvl::new(i32::from(level)).unwrap_or_default()));
+        let (_, compressor) = match kept.take() {
+            Some(same) if same.0 == level => kept.insert(same),
+            _ => kept.insert(new()),
+        };
+        let mut output = vec![0; compressor.zlib_compress_bound(input.len())];
+        // The buffer has the bound's size, so that there is always space.
+        let written = compressor.zlib_compress(input, &mut output).unwrap_or(0);
+        output.truncate(written);
+        output
+    })
 }
 
 #[cfg(test)]

@@ -1,11 +1,12 @@
 //! Compressed bytes go in, a buffer of known size is filled, and the other way round: one codec a file.
 
-pub(crate) mod deflate;
+mod deflate;
 mod lzw;
 mod pack_bits;
 mod zstd;
 
 use super::tags::compression;
+use super::write::Compression;
 
 /// Why a buffer was not filled.
 pub(crate) type Outcome = Result<(), String>;
@@ -18,6 +19,17 @@ pub(crate) fn is_known(code: u16) -> bool {
 /// Whether writers apply a predictor before this compression; elsewhere its tag means nothing, as in libtiff.
 pub(crate) fn has_predictor(code: u16) -> bool {
     matches!(code, compression::LZW | compression::DEFLATE | compression::DEFLATE_OLD | compression::ZSTD)
+}
+
+/// Compresses the bytes of a tile.
+///
+/// # Errors
+/// Where there is no memory for it.
+pub(crate) fn compress(compression: Compression, input: &[u8]) -> std::io::Result<Vec<u8>> {
+    match compression {
+        Compression::Deflate { level } => Ok(deflate::deflate(input, level)),
+        Compression::Zstd { level } => zstd::compress(input, level),
+    }
 }
 
 /// At most how many bytes `length` compressed bytes can become. It keeps a small file that claims a large tile from

@@ -43,6 +43,14 @@ fn stream(input: &[u8], output: &mut [u8]) -> Outcome {
     Ok(())
 }
 
+/// Compresses `input` at a level of 1..=22.
+///
+/// # Errors
+/// Where there is no memory for it.
+pub(crate) fn compress(input: &[u8], level: u8) -> std::io::Result<Vec<u8>> {
+    zstd::bulk::compress(input, i32::from(level))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,17 +1,17 @@
-"""A folder goes in, full-size Sentinel-2 scenes as earth-search serves them come out: two tiles, five dates, twelve bands.
+"""A folder goes in, full-size Sentinel-2 scenes as earth-search serves them come out: two tiles, five dates.
 
-`python benches/scenes.py DIR [--side PIXELS]` writes `DIR/items.json` (hrefs relative to it) and COGs of blocks of 1024
-(smaller for a small side), DEFLATE, predictor 2, averaged overviews, by GDAL alone. 10980 pixels of 10 m are a real tile;
-a smaller side makes a smaller tile of the same pixel size. The ground is a fractal over fields under sensor noise, which
-compresses about as real scenes do; clouds are large fields and scattered ones, each date with its own share of the sky.
-`items.json` is written last: a folder that has it is complete and is left as it is.
+`python benches/full_scenes.py DIR [--side PIXELS]` writes `DIR/items.json` (hrefs relative to it) and, for twelve bands
+and the scene classification, COGs of blocks of 1024 (smaller for a small side), DEFLATE, predictor 2, averaged
+overviews, by GDAL alone. 10980 pixels of 10 m are a real tile; a smaller side makes a smaller tile of the same pixel
+size. The ground is a fractal over fields under sensor noise, which compresses about as real scenes do; clouds are large
+fields and scattered ones, each date with its own share of the sky. `items.json` is written last: a folder that has it
+is complete and is left as it is.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -48,7 +48,7 @@ BANDS: dict[str, tuple[int, int, int]] = {
     "swir16": (20, 2200, 700),
     "swir22": (20, 1500, 600),
 }
-NOISE = 45
+NOISE = 30
 CLOUD = 5500
 SHADOW, VEGETATION, CLOUDS = 3, 4, 9
 
@@ -125,11 +125,11 @@ def write_cog(path: Path, values: Array, pixel: int, corner: tuple[int, int], re
     block = 1024 if values.shape[0] > 2048 else 256
     profile = {"driver": "GTiff", "height": len(values), "width": len(values), "count": 1, "dtype": values.dtype}
     place = {"crs": f"EPSG:{EPSG}", "transform": Affine(pixel, 0, corner[0], 0, -pixel, corner[1]), "nodata": 0}
-    cog = {"driver": "COG", "compress": "DEFLATE", "predictor": "YES", "blocksize": block, "num_threads": "ALL_CPUS"}
+    cog = {"driver": "COG", "compress": "DEFLATE", "level": 1, "predictor": "YES", "blocksize": block}
     with MemoryFile() as draft:
         with draft.open(**profile, **place) as dataset:
             dataset.write(values, 1)
-        rasterio.shutil.copy(draft.name, path, **cog, resampling=resampling)
+        rasterio.shutil.copy(draft.name, path, **cog, resampling=resampling, num_threads="ALL_CPUS")
 
 
 def downsampled(values: Array, factor: int) -> Array:
@@ -157,13 +157,14 @@ def write_scene(folder: Path, tile: str, date: Date, land: Array, rng: np.random
         grain = np.tile(np.roll(noise, rng.integers(0, 1500, 2), (0, 1)), (repeats, repeats))
         values = (light + grain[: len(light), : len(light)]).clip(1, 15_000).astype(np.uint16)
         write_cog(home / f"{key}.tif", values, pixel, corner, "AVERAGE")
-    return item(scene, tile, date, corner, side, cloud_cover=float(100 * (scl == CLOUDS).mean()))
+    box = corner[0], corner[1] - 10 * side, corner[0] + 10 * side, corner[1]
+    return item(scene, date, box, cloud_cover=float(100 * (scl == CLOUDS).mean()))
 
 
-def item(scene: str, tile: str, date: Date, corner: tuple[int, int], side: int, cloud_cover: float) -> Item:
+def item(scene: str, date: Date, bounds: tuple[int, int, int, int], cloud_cover: float) -> Item:
     """A scene as earth-search tells of it."""
-    left, top = corner
-    right, bottom = left + 10 * side, top - 10 * side
+    left, bottom, right, top = bounds
+    day = date.day.replace("-", "")
     to_lonlat = Transformer.from_crs(EPSG, 4326, always_xy=True).transform
     lon, lat = to_lonlat([left, right, right, left, left], [top, top, bottom, bottom, top])
     assets = {
@@ -171,7 +172,7 @@ def item(scene: str, tile: str, date: Date, corner: tuple[int, int], side: int, 
             "href": f"./{scene}/{key}.tif",
             "type": "image/tiff; application=geotiff; profile=cloud-optimized",
             "roles": ["data"],
-            "proj:shape": [side * 10 // pixel] * 2,
+            "proj:shape": [(right - left) // pixel] * 2,
             "proj:transform": [pixel, 0, left, 0, -pixel, top],
         }
         for key, pixel in {**{key: band[0] for key, band in BANDS.items()}, "scl": 20}.items()
@@ -189,9 +190,9 @@ def item(scene: str, tile: str, date: Date, corner: tuple[int, int], side: int, 
             "platform": "sentinel-2b",
             "eo:cloud_cover": cloud_cover,
             "proj:epsg": EPSG,
-            "grid:code": f"MGRS-{tile}",
+            "grid:code": f"MGRS-{scene[4:9]}",
             "s2:processing_baseline": "05.10",
-            "s2:datastrip_id": f"S2B_OPER_MSI_L2A_DS_2BPS_{date.day.replace('-', '')}T120000_S{date.day.replace('-', '')}T100031_N05.10",
+            "s2:datastrip_id": f"S2B_OPER_MSI_L2A_DS_2BPS_{day}T120000_S{day}T100031_N05.10",
             "earthsearch:boa_offset_applied": True,
         },
         "links": [],
@@ -213,7 +214,7 @@ def make_scenes(folder: Path, side: int = FULL) -> Path:
             print(items[-1]["id"], flush=True)
     draft = folder / "items.json.tmp"
     draft.write_text(json.dumps({"type": "FeatureCollection", "features": items}))
-    os.replace(draft, catalog)
+    draft.replace(catalog)
     return catalog
 
 
