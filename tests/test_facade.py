@@ -305,12 +305,6 @@ def test_what_passes_the_checks_is_sound(bbox: list[float], resolution: float, t
     assert json.loads(request.to_json())["bbox"] == list(request.bbox)
 
 
-def test_disk_cache_is_refused_for_now(options: dict[str, Any], tmp_path: Path) -> None:
-    """A folder that would not be used must not be asked for."""
-    with pytest.raises(NotImplementedError, match="yet"):
-        bp.build_composite(**options, disk_cache=tmp_path)
-
-
 def test_missing_catalog_is_a_missing_file(options: dict[str, Any], tmp_path: Path) -> None:
     """Python has a word for it."""
     with pytest.raises(FileNotFoundError, match="nowhere"):

@@ -15,7 +15,7 @@ SOURCES = Path(__file__).parents[1] / "rust" / "bestpixel" / "src"
 MAY_IMPORT: dict[str, set[str]] = {
     "raster": set(),
     "fetch": set(),
-    "cache": set(),
+    "cache": {"fetch"},
     "tiff": {"raster", "fetch"},
     "resample": {"raster"},
     "stac": {"fetch", "raster"},

@@ -62,8 +62,7 @@ def build_composite(  # noqa: PLR0913  the published arguments
     pixel are read.
 
     Files of the Planetary Computer are signed with its tokens, just before they are read. The environment variables
-    PC_SDK_SUBSCRIPTION_KEY and PC_SDK_SAS_URL are honoured. What this version cannot do yet (`disk_cache`) it refuses
-    with a `NotImplementedError`.
+    PC_SDK_SUBSCRIPTION_KEY and PC_SDK_SAS_URL are honoured.
 
     Args:
         bbox: West, south, east, north in degrees (WGS 84). West > east crosses the antimeridian.
@@ -79,7 +78,11 @@ def build_composite(  # noqa: PLR0913  the published arguments
             pool, 7 bands. `"mcd43a4"`: MODIS MCD43A4 v061, 6 bands, dated by its nominal day. `"earth-search-c1"`:
             Element84's Collection 1. `"landsat"`: Landsat Collection 2 Level 2, 7 bands. `"auto"`: `earth-search` where
             AWS_REGION starts with `us-`, else `pc`.
-        disk_cache: Folder that keeps what was fetched for later calls. None keeps nothing.
+        disk_cache: Folder that keeps answers to searches (for an hour), headers and quality tiles of files over http(s)
+            for later calls and other processes; it is made where it is not there. Reflectance is always read from
+            where it lies, and a file that turns out to have changed is read anew; of quality this is asked once a day.
+            It grows to 1 GiB, or BESTPIXEL_CACHE_BYTES of the environment, and then forgets what was used longest ago.
+            No token is kept. None keeps nothing.
         scout_factor: Side of a scouting cell in output pixels.
         bands: Names from coastal, blue, green, red, rededge1, rededge2, rededge3, nir, nir08, nir09, swir16 and swir22
             in the order wanted. None takes all that the endpoint has.
@@ -113,7 +116,6 @@ def build_composite(  # noqa: PLR0913  the published arguments
         CatalogError: The catalogue cannot be read, or no scene of it fits.
         ReadError: With `on_error="raise"`, bytes of a scene cannot be had.
         FormatError: With `on_error="raise"`, bytes of a scene cannot be understood.
-        NotImplementedError: This version cannot do it yet.
 
     Examples:
         >>> import bestpixel as bp
@@ -172,7 +174,6 @@ def plan_composite(arguments: Mapping[str, Any]) -> dict[str, Any]:
         ValueError: An argument is out of range.
         FileNotFoundError: `catalog` is a path at which nothing lies.
         CatalogError: The catalogue cannot be read, or no scene of it fits.
-        NotImplementedError: This version cannot do it yet.
 
     Examples:
         >>> import bestpixel as bp
@@ -218,7 +219,6 @@ def build_monthly_composites(
         CatalogError: The catalogue cannot be read.
         ReadError: With `on_error="raise"`, bytes of a scene cannot be had.
         FormatError: With `on_error="raise"`, bytes of a scene cannot be understood.
-        NotImplementedError: This version cannot do it yet.
 
     Examples:
         >>> import bestpixel as bp

@@ -1,7 +1,7 @@
 """What can go wrong, by name: the native module raises these classes, and Python's own where Python has the word.
 
-A bad argument is a `ValueError` or `TypeError`, a missing file a `FileNotFoundError`, Ctrl-C a `KeyboardInterrupt`, and
-what this version cannot do yet a `NotImplementedError`. Everything else derives from `BestpixelError`.
+A bad argument is a `ValueError` or `TypeError`, a missing file a `FileNotFoundError`, and Ctrl-C a `KeyboardInterrupt`.
+Everything else derives from `BestpixelError`.
 """
 
 from __future__ import annotations

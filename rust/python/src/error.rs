@@ -1,7 +1,7 @@
 //! Errors of the core go in, Python exceptions come out: a function of the error's kind.
 
 use bestpixel::pipeline::{Error, ErrorKind};
-use pyo3::exceptions::{PyFileNotFoundError, PyKeyboardInterrupt, PyNotImplementedError, PyRuntimeError, PyValueError};
+use pyo3::exceptions::{PyFileNotFoundError, PyKeyboardInterrupt, PyRuntimeError, PyValueError};
 use pyo3::{PyErr, import_exception};
 
 import_exception!(bestpixel.exceptions, CatalogError);
@@ -14,7 +14,6 @@ pub(crate) fn exception(error: &Error) -> PyErr {
     let message = error.full_message();
     match error.kind {
         ErrorKind::Usage => PyValueError::new_err(message),
-        ErrorKind::NotAvailable => PyNotImplementedError::new_err(message),
         ErrorKind::NotFound => PyFileNotFoundError::new_err(message),
         ErrorKind::Catalog | ErrorKind::NoScenes => CatalogError::new_err(message),
         ErrorKind::Read => ReadError::new_err(message),

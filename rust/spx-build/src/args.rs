@@ -89,7 +89,7 @@ pub(crate) struct Args {
     /// Bytes for buffers: a number, or with a unit as in 512MiB or 2GB; 512MiB where none is given.
     #[arg(long, value_name = "BYTES", value_parser = parse_bytes, help_heading = "Reading")]
     memory_limit: Option<u64>,
-    /// Keep what has been fetched in this folder.
+    /// Keep searches, headers and quality in this folder for later runs.
     #[arg(long, value_name = "DIR", help_heading = "Reading")]
     disk_cache: Option<PathBuf>,
     /// What happens to a scene that cannot be read: it is left out and named, or the run fails.

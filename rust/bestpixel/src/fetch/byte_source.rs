@@ -1,8 +1,9 @@
 //! The one trait of this folder: ranges in, bytes out; and the counters that all sources share.
 
-use super::Result;
+use super::{Result, Version, coalesce};
 use bytes::Bytes;
-use futures_util::future::BoxFuture;
+use futures_util::FutureExt;
+use futures_util::future::{BoxFuture, join_all};
 use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -17,7 +18,35 @@ pub trait ByteSource: Send + Sync {
     /// # Errors
     /// [`super::Error::Read`]; failures that may pass have been retried.
     fn read(&self, range: Range<u64>) -> BoxFuture<'_, Result<Bytes>>;
+
+    /// The bytes of many ranges; those that lie near one another come by one request.
+    fn read_ranges<'a>(&'a self, ranges: &'a [Range<u64>]) -> BoxFuture<'a, Vec<Part>> {
+        let reads = coalesce(ranges).into_iter().map(async move |(read, members): (Range<u64>, Vec<usize>)| {
+            let bytes = self.read(read.clone()).await;
+            let cut = |bytes: Bytes| {
+                let at = |position: u64| ((position - read.start) as usize).min(bytes.len());
+                members.iter().map(|&i| bytes.slice(at(ranges[i].start)..at(ranges[i].end))).collect()
+            };
+            let bytes = bytes.map(cut);
+            (members, bytes)
+        });
+        join_all(reads).boxed()
+    }
+
+    /// The version to which all bytes belong that it has given, where that is known for certain.
+    fn version(&self) -> Option<Version> {
+        None
+    }
+
+    /// Told of bytes that are said to be of a version, by somebody who has kept them. True where they may be used; then
+    /// all bytes that it gives from now on are of the same version.
+    fn vouch(&self, _version: &Version, _range: &Range<u64>, _bytes: &[u8]) -> bool {
+        false
+    }
 }
+
+/// What came of one request: the indices of the ranges in it, and the bytes of each, fewer only where the resource ends.
+pub type Part = (Vec<usize>, Result<Vec<Bytes>>);
 
 /// Counts what was asked for and what arrived.
 #[derive(Debug, Default)]

@@ -115,7 +115,7 @@ pub enum Fault {
         size: Option<u64>,
     },
     /// The resource is another one than when it was first read.
-    #[error("the file changed while it was being read")]
+    #[error("the file changed since its first bytes were read")]
     Changed,
     /// The signature that the resource needs cannot be had.
     #[error("no signature can be had: {reason}")]

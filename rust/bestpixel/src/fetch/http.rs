@@ -147,6 +147,14 @@ impl ByteSource for HttpSource {
     fn read(&self, range: Range<u64>) -> BoxFuture<'_, Result<Bytes>> {
         async move { if range.is_empty() { Ok(Bytes::new()) } else { self.read_patiently(&range).await } }.boxed()
     }
+
+    fn version(&self) -> Option<Version> {
+        self.pin.exact()
+    }
+
+    fn vouch(&self, version: &Version, range: &Range<u64>, bytes: &[u8]) -> bool {
+        self.pin.deliver(version, range, bytes)
+    }
 }
 
 /// What a response holds.

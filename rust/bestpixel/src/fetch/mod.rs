@@ -22,10 +22,11 @@ mod version;
 
 pub(crate) use client::build_client;
 
-pub use byte_source::{ByteSource, Meter};
+pub use byte_source::{ByteSource, Meter, Part};
 pub use client::Connections;
 pub use coalesce::coalesce;
 pub use error::{Error, Fault, Result, redact};
 pub use fetcher::{Fetcher, Options};
 pub use memory::MemorySource;
 pub use sign::Signer;
+pub use version::Version;

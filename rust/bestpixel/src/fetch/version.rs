@@ -1,23 +1,35 @@
 //! What answers say of a resource's version goes in, whether they may be put together comes out.
 
+use serde::{Deserialize, Serialize};
 use std::collections::hash_map::DefaultHasher;
 use std::hash::{Hash, Hasher};
 use std::ops::Range;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// What tells two versions of a resource apart, as far as an answer says it.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub(crate) struct Version {
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Version {
     pub(crate) etag: Option<String>,
     pub(crate) size: Option<u64>,
 }
 
 impl Version {
+    /// Whether it is told by more than a size and a weak `ETag`, which stay where bytes change.
+    fn is_exact(&self) -> bool {
+        self.etag.as_ref().is_some_and(|etag| !etag.starts_with("W/"))
+    }
+
     /// Nothing speaks against it.
     fn may_be(&self, other: &Self) -> bool {
         let differs = |a: Option<u64>, b: Option<u64>| a.is_some() && b.is_some() && a != b;
         let etags_differ = self.etag.is_some() && other.etag.is_some() && self.etag != other.etag;
         !etags_differ && !differs(self.size, other.size)
+    }
+}
+
+impl std::fmt::Display for Version {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} {}", self.etag.as_deref().unwrap_or("-"), self.size.unwrap_or(0))
     }
 }
 
@@ -52,6 +64,11 @@ impl Pin {
             }
         }
         true
+    }
+
+    /// The version that is pinned, where it is known for certain.
+    pub(crate) fn exact(&self) -> Option<Version> {
+        self.lock().as_ref().map(|pinned| pinned.version.clone()).filter(Version::is_exact)
     }
 
     /// The one range that has been delivered so far, which could be read again to see whether it is the same in another
@@ -95,6 +112,17 @@ mod tests {
         assert!(version("a").may_be(&Version { size: Some(10), ..Version::default() }));
         assert!(!version("a").may_be(&Version { size: Some(11), ..Version::default() }));
         assert!(!version("a").may_be(&version("b")));
+    }
+
+    #[test]
+    fn a_weak_etag_says_too_little() {
+        let exact = |etag| {
+            let pin = Pin::default();
+            pin.deliver(&version(etag), &(0..4), b"0123");
+            pin.exact()
+        };
+        assert_eq!(exact("\"a\""), Some(version("\"a\"")));
+        assert_eq!((exact("W/\"a\""), Pin::default().exact()), (None, None));
     }
 
     #[test]

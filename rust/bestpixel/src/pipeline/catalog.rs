@@ -1,19 +1,26 @@
 //! A request goes in, the scenes that may serve it come out, with what could not be used.
 
+use super::access::Access;
 use super::request::{Catalog, Checked};
 use super::stream::{Io, Job};
 use super::{Error, ErrorKind, Result, Stage};
 use crate::fetch::redact;
 use crate::source::{Collection, Scene, Unusable, drop_duplicates};
-use crate::stac::{ApiClient, Found, Item, Search, find_items, read_items};
+use crate::stac::{Found, Item, Search, read_items};
 
 /// The scenes of the catalogue that the request admits, each observation once.
-pub(crate) fn find_scenes(checked: &Checked, catalog: Catalog, io: &Io<'_>) -> Result<(Vec<Scene>, Vec<Unusable>)> {
+pub(crate) fn find_scenes(
+    checked: &Checked,
+    catalog: Catalog,
+    access: &Access,
+    io: &Io<'_>,
+) -> Result<(Vec<Scene>, Vec<Unusable>)> {
+    let search = |api: &str| search(checked, api, access, io);
     let (found, place) = match catalog {
         Catalog::Path(path) => (read_items(&path)?, format!("catalog {}", path.display())),
         Catalog::Items(found) => (found, "the given items".to_owned()),
-        Catalog::Endpoint => (search(checked, checked.endpoint.api.to_owned(), io)?, checked.endpoint.api.to_owned()),
-        Catalog::Url(url) => (search(checked, url.clone(), io)?, redact(&url)),
+        Catalog::Endpoint => (search(checked.endpoint.api)?, checked.endpoint.api.to_owned()),
+        Catalog::Url(url) => (search(&url)?, redact(&url)),
     };
     let total = found.items.len();
     let unusable = |(item, cause)| Unusable { item, href: String::new(), cause };
@@ -42,7 +49,7 @@ pub(crate) fn find_scenes(checked: &Checked, catalog: Catalog, io: &Io<'_>) -> R
 }
 
 /// What a STAC API has for the request: one search for each part of the box, for all collections together.
-fn search(checked: &Checked, api: String, io: &Io<'_>) -> Result<Found> {
+fn search(checked: &Checked, api: &str, access: &Access, io: &Io<'_>) -> Result<Found> {
     let endpoint = checked.endpoint;
     let has_cloud_cover = endpoint.collections.iter().all(|row| row.has_cloud_cover);
     let part = |bbox: [f64; 4]| Search {
@@ -53,7 +60,7 @@ fn search(checked: &Checked, api: String, io: &Io<'_>) -> Result<Found> {
         page_size: endpoint.page_size,
     };
     let searches: Vec<Search> = checked.bbox.split().into_iter().map(part).collect();
-    let fetch = async move { find_items(&ApiClient::default(), &api, &searches).await };
+    let fetch = access.find(api.to_owned(), searches);
     let mut found = Found::default();
     io.stream(Stage::Catalog, vec![Job { bytes: 0, fetch }], |answer: crate::stac::Result<Found>| {
         found = answer?;

@@ -30,8 +30,6 @@ pub enum Stage {
 pub enum ErrorKind {
     /// A value of the request is wrong.
     Usage,
-    /// The request asks for something that is not built yet.
-    NotAvailable,
     /// A named file or folder does not exist.
     NotFound,
     /// The catalogue cannot be read.

@@ -7,6 +7,7 @@
 //! Planning ends before a reflectance pixel is fetched. Only `run.rs` knows all stages; a stage uses the types of
 //! earlier stages, never of later ones.
 
+mod access;
 mod cancel;
 mod catalog;
 mod compose;

@@ -3,6 +3,7 @@
 //! All months share one scout pass, one set of connections and one budget of requests and memory. Several are under way
 //! at once, so that one decodes while another waits for bytes.
 
+use super::access::Access;
 use super::run::Run;
 use super::scout::{Candidate, Failure};
 use super::{Catalog, Composite, Engine, Error, ErrorKind, Output, Plan, Request, Result, Stage, Written};
@@ -10,7 +11,7 @@ use crate::source::Scene;
 use std::collections::HashSet;
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// Months under way at once: two wait for bytes while one decodes.
 const AT_ONCE: usize = 4;
@@ -115,12 +116,28 @@ fn each_month<T: Send>(
 ) -> Result<Vec<(Month, T)>> {
     let at_once = AT_ONCE.min(months.len()).max(1);
     let request = Request { memory_limit: Some(request.memory_limit() / at_once as u64), ..request.clone() };
-    let fetcher = request.fetcher(&engine.connections)?;
+    let access = Access::new(&request, &engine.connections)?;
+    access.renewing(|| {
+        // Months stop one another, not what would be done anew.
+        let engine = Engine { cancel: engine.cancel.child(), ..engine.clone() };
+        make_months(&request, months, &catalog, &access, &engine, &make)
+    })
+}
+
+/// One pass over all months.
+fn make_months<T: Send>(
+    request: &Request,
+    months: &[Month],
+    catalog: &impl Fn() -> Catalog,
+    access: &Arc<Access>,
+    engine: &Engine,
+    make: &impl Make<T>,
+) -> Result<Vec<(Month, T)>> {
     let mut jobs = Vec::with_capacity(months.len());
     let mut scenes = Vec::new();
     for month in months {
         let checked = Request { datetime: month.datetime(), ..request.clone() }.check()?;
-        let mut run = Run::new(checked, engine, fetcher.clone());
+        let mut run = Run::new(checked, engine, access.clone());
         let found = match run.find(catalog()) {
             Err(error) if error.kind == ErrorKind::NoScenes => Vec::new(),
             found => found?,
@@ -130,7 +147,7 @@ fn each_month<T: Send>(
         jobs.push(Job { month: *month, run, ids, candidates: Vec::new(), failures: Vec::new() });
     }
     scout_all(&mut jobs, scenes)?;
-    make_all(jobs, at_once, engine, &make)
+    make_all(jobs, AT_ONCE.min(months.len()).max(1), engine, make)
 }
 
 /// One month's run and what belongs to it.

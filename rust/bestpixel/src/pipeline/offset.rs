@@ -3,12 +3,13 @@
 //! The one place where pixels of reflectance are read before the plan: some tiles of an overview. Its samples are means,
 //! so they carry the offset where the full image does.
 
+use super::access::Access;
 use super::layers::FileResult;
 use super::scout::{Failure, open_files};
 use super::stream::{Io, Job};
 use super::tiles::{Fetched, LevelRef, Warps};
 use super::{Result, Stage};
-use crate::fetch::Fetcher;
+use crate::cache::Keep;
 use crate::source::{Scene, is_taken_out};
 use crate::tiff::{Cog, Level};
 use std::sync::Arc;
@@ -22,7 +23,7 @@ const MAX_TILES: usize = 16;
 /// Asks the witnesses of scenes that have one. Gives the scenes of which no witness can be read.
 pub(crate) fn settle_offsets(
     mut scenes: Vec<&mut Scene>,
-    fetcher: &Fetcher,
+    access: &Access,
     io: &Io<'_>,
     warps: &mut Warps,
 ) -> Result<Vec<Failure>> {
@@ -30,7 +31,7 @@ pub(crate) fn settle_offsets(
     let hrefs: Vec<Vec<String>> = scenes.iter().map(|scene| scene.witness_href.iter().cloned().collect()).collect();
     let groups: Vec<&[String]> = hrefs.iter().map(Vec::as_slice).collect();
     let (mut failures, mut jobs) = (Vec::new(), Vec::new());
-    for (index, opened) in open_files(&groups, fetcher, io, Stage::Plan)?.into_iter().enumerate() {
+    for (index, opened) in open_files(&groups, Keep::Everything, access, io, Stage::Plan)?.into_iter().enumerate() {
         match opened.and_then(|cogs| small_levels(&cogs, warps)) {
             Ok(levels) => jobs.extend(levels.into_iter().map(|level| look(index, level))),
             Err((href, error)) => failures.push(Failure { scene: scenes[index].clone(), href, error }),

@@ -1,13 +1,12 @@
 //! All that the user says, checked once.
 
-use super::{Error, ErrorKind, Result, Stage};
+use super::{Error, Result};
 use crate::fetch::{Connections, Fetcher, Options};
 use crate::raster::{BBox, Crs, Grid};
 use crate::source::{Endpoint, NativeGrid, PlanetaryComputer, endpoint};
 use crate::stac::{Found, Interval};
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
-use std::sync::Arc;
 
 /// Where items come from.
 #[derive(Debug, Clone, Default)]
@@ -107,7 +106,7 @@ mod defaults {
 }
 
 /// A request whose values have been checked and whose names have been looked up.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Checked {
     pub(crate) request: Request,
     pub(crate) bbox: BBox,
@@ -133,10 +132,10 @@ impl Request {
     }
 
     /// What fetches bytes for this request.
-    pub(crate) fn fetcher(&self, connections: &Connections) -> Result<Arc<Fetcher>> {
+    pub(crate) fn fetcher(&self, connections: &Connections) -> Result<Fetcher> {
         let options = Options { concurrency: self.concurrency, ..Options::from_env()? };
         let signer = PlanetaryComputer::for_endpoint(endpoint(&self.endpoint)?);
-        Ok(Arc::new(Fetcher::new(options).with_connections(connections.clone()).with_signer(signer)))
+        Ok(Fetcher::new(options).with_connections(connections.clone()).with_signer(signer))
     }
 
     /// Checks every value.
@@ -173,10 +172,6 @@ impl Request {
         }
         if self.bands.as_ref().is_some_and(Vec::is_empty) {
             return Err(Error::usage("bands", "bands is empty"));
-        }
-        if self.disk_cache.is_some() {
-            let message = "disk_cache is not available yet";
-            return Err(Error::new(Stage::Request, ErrorKind::NotAvailable, message));
         }
         let endpoint = endpoint(&self.endpoint)?;
         let bbox = BBox::new(self.bbox)?;

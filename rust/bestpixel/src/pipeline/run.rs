@@ -1,5 +1,6 @@
 //! The order of the stages. The only file that knows all of them.
 
+use super::access::Access;
 use super::catalog::find_scenes;
 use super::compose::Canvas;
 use super::offset::settle_offsets;
@@ -18,7 +19,8 @@ use super::{
     Arrays, CancelToken, ChunkPlan, Composite, Error, ErrorKind, GridInfo, Metadata, NODATA, OnError, Output, Plan,
     Request, Result, ScenePlan, SourceInfo, Stage, Timings, dates,
 };
-use crate::fetch::{Connections, Fetcher, redact};
+use crate::cache::Keep;
+use crate::fetch::{Connections, redact};
 use crate::raster::{CHUNK_SIZE, Window};
 use crate::resample::Footprint;
 use crate::source::{Scene, Unusable};
@@ -52,12 +54,12 @@ pub struct Engine {
 /// # Errors
 /// What stopped it. With [`OnError::Skip`] scenes that cannot be read are left out and named in the metadata.
 pub fn run(request: Request, catalog: Catalog, engine: &Engine) -> Result<Composite> {
-    let fetcher = request.fetcher(&engine.connections)?;
-    let mut run = Run::new(request.check()?, engine, fetcher);
-    let mut sink = run.memory_sink();
-    let candidates = run.look(catalog)?;
-    let metadata = run.composite(candidates, &mut sink)?;
-    Ok(sink.finish(metadata))
+    renewing(request, engine, move |mut run| {
+        let mut sink = run.memory_sink();
+        let candidates = run.look(catalog.clone())?;
+        let metadata = run.composite(candidates, &mut sink)?;
+        Ok(sink.finish(metadata))
+    })
 }
 
 /// What was made in a folder.
@@ -80,10 +82,10 @@ pub fn run_to_folder(
     folder: &Path,
     output: Output,
 ) -> Result<Written> {
-    let fetcher = request.fetcher(&engine.connections)?;
-    let mut run = Run::new(request.check()?, engine, fetcher);
-    let candidates = run.look(catalog)?;
-    run.write(candidates, folder, output)
+    renewing(request, engine, move |mut run| {
+        let candidates = run.look(catalog.clone())?;
+        run.write(candidates, folder, output)
+    })
 }
 
 /// Makes the plan of a composite: no reflectance pixel is read, unless an item contradicts itself about the offset in it.
@@ -91,10 +93,17 @@ pub fn run_to_folder(
 /// # Errors
 /// What stopped it.
 pub fn make_plan(request: Request, catalog: Catalog, engine: &Engine) -> Result<Plan> {
-    let fetcher = request.fetcher(&engine.connections)?;
-    let mut run = Run::new(request.check()?, engine, fetcher);
-    let candidates = run.look(catalog)?;
-    run.plan(candidates)
+    renewing(request, engine, move |mut run| {
+        let candidates = run.look(catalog.clone())?;
+        run.plan(candidates)
+    })
+}
+
+/// Does the work of a request by a run, and by another one where what the cache holds turns out to be out of date.
+fn renewing<T>(request: Request, engine: &Engine, work: impl Fn(Run<'_>) -> Result<T>) -> Result<T> {
+    let checked = request.check()?;
+    let access = Access::new(&checked.request, &engine.connections)?;
+    access.renewing(|| work(Run::new(checked.clone(), engine, access.clone())))
 }
 
 /// Seconds since the last lap.
@@ -109,7 +118,7 @@ fn take_lap(since: &mut Instant) -> f64 {
 pub(super) struct Run<'a> {
     checked: Checked,
     engine: &'a Engine,
-    fetcher: Arc<Fetcher>,
+    access: Arc<Access>,
     warps: Warps,
     windows: Vec<Window>,
     skipped: Vec<Unusable>,
@@ -136,10 +145,10 @@ struct Survey {
 }
 
 impl<'a> Run<'a> {
-    pub(super) fn new(checked: Checked, engine: &'a Engine, fetcher: Arc<Fetcher>) -> Self {
+    pub(super) fn new(checked: Checked, engine: &'a Engine, access: Arc<Access>) -> Self {
         Self {
             engine,
-            fetcher,
+            access,
             warps: Warps::new(checked.grid.clone()),
             windows: checked.grid.chunks(),
             checked,
@@ -168,13 +177,14 @@ impl<'a> Run<'a> {
 
     fn report(&self, done: usize, total: usize, stage: &str) {
         let stage = format!("{}{stage}", self.name);
-        (self.engine.progress)(done, total, &stage, self.fetcher.meter().totals().1);
+        (self.engine.progress)(done, total, &stage, self.access.meter().totals().1);
     }
 
     /// Names a scene in `skipped`, or fails, as the user wishes.
     fn skip(&mut self, stage: Stage, failure: Failure) -> Result<()> {
         let href = redact(&failure.href);
-        if self.checked.request.on_error == OnError::Raise {
+        let is_out_of_date = self.access.forget(&failure.scene, &failure.error);
+        if is_out_of_date || self.checked.request.on_error == OnError::Raise {
             return Err(Error::tiff(stage, &format!("{}: {href}", failure.scene.id), failure.error));
         }
         let cause = failure.cause();
@@ -197,7 +207,7 @@ impl<'a> Run<'a> {
     pub(super) fn find(&mut self, catalog: Catalog) -> Result<Vec<Scene>> {
         let mut lap = Instant::now();
         self.report(0, 1, "catalog");
-        let (scenes, unusable) = find_scenes(&self.checked, catalog, &self.io())?;
+        let (scenes, unusable) = find_scenes(&self.checked, catalog, &self.access, &self.io())?;
         if let Some(first) = unusable.first().filter(|_| self.checked.request.on_error == OnError::Raise) {
             let message = format!("{}: {} {}", first.item, first.cause, first.href);
             return Err(Error::new(Stage::Catalog, ErrorKind::Catalog, message));
@@ -213,7 +223,7 @@ impl<'a> Run<'a> {
         let mut lap = Instant::now();
         self.report(0, scenes.len(), "scout");
         let factor = self.checked.request.scout_factor;
-        let seen = scout(scenes, &self.checked.grid, factor, &self.fetcher, &self.io(), &mut self.warps)?;
+        let seen = scout(scenes, &self.checked.grid, factor, &self.access, &self.io(), &mut self.warps)?;
         self.timings.scout = take_lap(&mut lap);
         log::info!("scouted: {} scenes can be read, {} failures", seen.0.len(), seen.1.len());
         Ok(seen)
@@ -225,6 +235,9 @@ impl<'a> Run<'a> {
         let total = scenes.len();
         let (candidates, mut failures) = self.scout(scenes)?;
         if candidates.is_empty() {
+            for failure in &failures {
+                self.access.forget(&failure.scene, &failure.error);
+            }
             let what = format!("none of the {total} scenes that fit can be read");
             let first = failures
                 .drain(..)
@@ -264,7 +277,7 @@ impl<'a> Run<'a> {
             let mut failures = self.open_bands(&missing, &mut opened)?;
             let scenes = candidates.iter_mut().enumerate().filter(|(index, _)| selected.contains(index));
             let scenes = scenes.map(|(_, candidate)| &mut candidate.scene).collect();
-            failures.extend(settle_offsets(scenes, &self.fetcher, &self.io(), &mut self.warps)?);
+            failures.extend(settle_offsets(scenes, &self.access, &self.io(), &mut self.warps)?);
             if failures.is_empty() {
                 return self.sources(&candidates, &selected, choices, &opened);
             }
@@ -279,7 +292,8 @@ impl<'a> Run<'a> {
     fn open_bands(&self, scenes: &[&Scene], opened: &mut HashMap<String, Vec<Arc<Cog>>>) -> Result<Vec<Failure>> {
         let hrefs: Vec<&[String]> = scenes.iter().map(|scene| scene.band_hrefs.as_slice()).collect();
         let mut failures = Vec::new();
-        for (scene, files) in scenes.iter().zip(open_files(&hrefs, &self.fetcher, &self.io(), Stage::Plan)?) {
+        let files = open_files(&hrefs, Keep::Header, &self.access, &self.io(), Stage::Plan)?;
+        for (scene, files) in scenes.iter().zip(files) {
             match files {
                 Ok(bands) => drop(opened.insert(scene.id.clone(), bands)),
                 Err((href, error)) => failures.push(Failure { scene: (*scene).clone(), href, error }),
@@ -472,7 +486,7 @@ impl<'a> Run<'a> {
     }
 
     fn metadata(&mut self, survey: &Survey, tally: &Tally) -> Result<Metadata> {
-        (self.timings.requests, self.timings.bytes) = self.fetcher.meter().totals();
+        (self.timings.requests, self.timings.bytes) = self.access.meter().totals();
         self.timings.total = self.started.elapsed().as_secs_f64();
         let Timings { total, requests, bytes, .. } = self.timings;
         log::info!("composite made in {total:.2} s of {requests} requests and {:.1} MB", bytes as f64 / 1e6);

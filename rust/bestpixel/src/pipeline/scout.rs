@@ -1,12 +1,13 @@
 //! Scenes go in, candidates come out: for each chunk which coarse cells a scene observes and which are clear (rule S1).
 
+use super::access::Access;
 use super::error::causes;
 use super::layers::{FileResult, Layers, fetch_layers};
 use super::mask::Mask;
 use super::stream::{Io, Job};
 use super::tiles::{Fetched, LevelRef, Warps};
 use super::{Result, Stage};
-use crate::fetch::Fetcher;
+use crate::cache::Keep;
 use crate::raster::{Grid, Window};
 use crate::resample::Points;
 use crate::source::{CLEAR, NODATA, Scene};
@@ -82,7 +83,7 @@ pub(crate) fn scout(
     scenes: Vec<Scene>,
     grid: &Grid,
     scout_factor: usize,
-    fetcher: &Fetcher,
+    access: &Access,
     io: &Io<'_>,
     warps: &mut Warps,
 ) -> Result<(Vec<Candidate>, Vec<Failure>)> {
@@ -90,7 +91,7 @@ pub(crate) fn scout(
     let pixel_size = grid.resolution * scout_factor as f64;
     let mut failures = Vec::new();
     let hrefs: Vec<&[String]> = scenes.iter().map(|scene| scene.quality_hrefs.as_slice()).collect();
-    let opened = open_files(&hrefs, fetcher, io, Stage::Scout)?;
+    let opened = open_files(&hrefs, Keep::Everything, access, io, Stage::Scout)?;
     let mut jobs = Vec::new();
     for (scene, opened) in scenes.into_iter().zip(opened) {
         let levels = opened.and_then(|cogs| Ok((quality_levels(&scene, &cogs, pixel_size, warps)?, cogs)));
@@ -117,16 +118,17 @@ pub(crate) fn scout(
     Ok((candidates, failures))
 }
 
-/// Opens groups of files, all at once; gives of each group all files, or the first that cannot be opened.
+/// Opens groups of files, all at once, of which the cache is to `keep` something; gives of each group all files, or the first that cannot be opened.
 pub(crate) fn open_files(
     groups: &[&[String]],
-    fetcher: &Fetcher,
+    keep: Keep,
+    access: &Access,
     io: &Io<'_>,
     stage: Stage,
 ) -> Result<Vec<FileResult<Vec<Arc<Cog>>>>> {
     let hrefs: Vec<&String> = groups.iter().copied().flatten().collect();
     let job = |(index, href): (usize, &&String)| {
-        let source = fetcher.open(href);
+        let source = access.open(href, keep);
         Job { bytes: 0, fetch: async move { (index, open(source).await) } }
     };
     let mut opened: Vec<Option<tiff::Result<Arc<Cog>>>> = hrefs.iter().map(|_| None).collect();

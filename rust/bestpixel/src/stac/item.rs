@@ -2,12 +2,12 @@
 //!
 //! Source: STAC 1.0.0 and 1.1.0, item specification; the `eo`, `s2` and `earthsearch` extensions by property name.
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 
 /// One item.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Item {
     /// Its id, unique in its collection.
     pub id: String,
@@ -26,7 +26,7 @@ pub struct Item {
 }
 
 /// One file of an item.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Asset {
     /// Where it lies; relative hrefs are resolved when a catalogue is read.
     pub href: String,

@@ -2,9 +2,7 @@
 
 use super::limits::MAX_COMPRESSED_BYTES;
 use super::{Cog, Error};
-use crate::fetch::coalesce;
 use bytes::Bytes;
-use futures_util::future::join_all;
 
 /// A tile as it lies in the file.
 #[derive(Debug, Clone)]
@@ -35,33 +33,28 @@ pub async fn fetch_tiles(cog: &Cog, level: usize, indices: &[usize]) -> FetchedT
     let (wanted, oversize): (Vec<usize>, Vec<usize>) =
         wanted.into_iter().partition(|&index| length(index) <= MAX_COMPRESSED_BYTES);
     let ranges: Vec<_> = wanted.iter().map(|&index| level.tiles[index].clone()).collect();
-    let reads = coalesce(&ranges).into_iter().map(async |(range, members)| {
-        let bytes = cog.source.read(range.clone()).await;
-        (range.start, members, bytes)
-    });
     let mut fetched = FetchedTiles::default();
     fetched.tiles.extend(sparse.into_iter().map(|index| CompressedTile { index, bytes: Bytes::new() }));
     for index in oversize {
         let reason = format!("it claims {} bytes, at most {MAX_COMPRESSED_BYTES} are allowed", length(index));
         fetched.failures.push((vec![index], Error::Tile { index, offset: level.tiles[index].start, reason }));
     }
-    for (start, members, bytes) in join_all(reads).await {
-        let bytes = match bytes {
-            Ok(bytes) => bytes,
+    for (members, parts) in cog.source.read_ranges(&ranges).await {
+        let parts = match parts {
+            Ok(parts) => parts,
             Err(error) => {
                 let tiles = members.iter().map(|&member| wanted[member]).collect();
                 fetched.failures.push((tiles, error.into()));
                 continue;
             }
         };
-        for member in members {
+        for (member, bytes) in members.into_iter().zip(parts) {
             let (index, range) = (wanted[member], &ranges[member]);
-            let (from, to) = ((range.start - start) as usize, (range.end - start) as usize);
-            if to > bytes.len() {
+            if (bytes.len() as u64) < range.end - range.start {
                 let reason = format!("the file ends before byte {}", range.end);
                 fetched.failures.push((vec![index], Error::Tile { index, offset: range.start, reason }));
             } else {
-                fetched.tiles.push(CompressedTile { index, bytes: bytes.slice(from..to) });
+                fetched.tiles.push(CompressedTile { index, bytes });
             }
         }
     }
