@@ -527,7 +527,8 @@ def test_save(out: bp.Composite, tmp_path: Path) -> None:
     paths = out.save(folder)
     assert all(isinstance(path, Path) and path.is_file() for path in paths)
     names = [*out.band_names, "quality", "observation_count", "selected_observation"]
-    assert {path.name for path in paths} == {*(f"{name}.tif" for name in names), "composite.json", "preview.png"}
+    beside = {"composite.json", "date.tif", "item.json", "preview.png"}
+    assert {path.name for path in paths} == {*(f"{name}.tif" for name in names), *beside}
     assert {path.name for path in folder.iterdir()} == {path.name for path in paths}
     for name in names:
         with rasterio.open(folder / f"{name}.tif") as file:
