@@ -71,6 +71,8 @@ INTERRUPT = """
 import json, os, signal, sys, threading, time
 import bestpixel as bp
 
+# Who starts tests in the background has it ignored.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 ask, stage = json.loads(sys.argv[1]), sys.argv[2]
 
 def interrupted():
@@ -445,6 +447,8 @@ import json, os, signal, sys, threading, time
 from pathlib import Path
 import bestpixel as bp
 
+# Who starts tests in the background has it ignored.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 out, folder = bp.build_composite(**json.loads(sys.argv[1])), Path(sys.argv[2])
 
 def interrupted():

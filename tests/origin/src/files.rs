@@ -87,7 +87,8 @@ mod tests {
 
     #[test]
     fn nothing_outside_the_folder() {
-        let folder = Path::new(env!("CARGO_MANIFEST_DIR"));
+        // Tests run in their package's folder; where they were compiled may be another clone.
+        let folder = Path::new(".");
         assert!(Found::look_up(folder, "/Cargo.toml").is_ok());
         for path in ["/../origin.py", "/src/../../origin.py", "//etc/passwd", "/src", "/", "/nothing"] {
             assert!(Found::look_up(folder, path).is_err(), "{path}");

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 
 /// Real items below a folder or in a file; none where the data are absent.
 fn real(path: &str) -> Vec<Item> {
-    let shared = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data");
+    let shared = PathBuf::from("../../../shared/data");
     let data = std::env::var_os("BESTPIXEL_TEST_DATA").map_or(shared, PathBuf::from);
     if !data.is_dir() {
         eprintln!("skipped: real data are not here");

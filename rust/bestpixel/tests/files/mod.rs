@@ -1,4 +1,4 @@
-//! Where the files are that tests read.
+//! Where the files are that tests read. Tests run in the folder of their package.
 
 use std::path::{Path, PathBuf};
 
@@ -11,10 +11,10 @@ pub(crate) fn files_below(folder: &Path) -> Vec<PathBuf> {
 
 /// The corpus of TIFFs beside the clone; need not be there.
 pub(crate) fn corpus() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data/tiff-corpus")
+    PathBuf::from("../../../shared/data/tiff-corpus")
 }
 
 /// Files that once broke the reader, or were made to.
 pub(crate) fn hostile() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/hostile")
+    PathBuf::from("tests/hostile")
 }
