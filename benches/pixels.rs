@@ -7,14 +7,14 @@ use bestpixel::resample::{Patch, Points, Positions};
 pub const SIDE: usize = 512;
 
 /// A patch of noise with clouds of nodata (0), about a tenth of it.
-pub fn patch(width: usize, height: usize) -> Patch<u16> {
+pub fn patch(width: usize, height: usize) -> Patch<'static, u16> {
     let mut state = 1u64;
     let values = (0..width * height).map(|i| {
         state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         let is_gap = (i % width / 37 + i / width / 23).is_multiple_of(10);
         if is_gap { 0 } else { 1 + (state >> 48) as u16 % 10_000 }
     });
-    Patch { array: Array::from_vec(width, height, values.collect()), col_off: 0, row_off: 0 }
+    Patch::new(Array::from_vec(width, height, values.collect()), 0, 0)
 }
 
 /// Positions of a chunk at `scale` source pixels to an output pixel, from `offset` on.
@@ -29,7 +29,7 @@ pub fn points(grid: &Grid) -> Points {
 }
 
 /// The scalar loop that the fast kernel replaced: each pixel asks for its four samples by itself.
-pub fn scalar_bilinear(patch: &Patch<u16>, positions: &Positions, nodata: u16, wanted: &[bool], out: &mut [u16]) {
+pub fn scalar_bilinear(patch: &Patch<'_, u16>, positions: &Positions, nodata: u16, wanted: &[bool], out: &mut [u16]) {
     let width = positions.width();
     for row in 0..positions.height() {
         for (col, _) in wanted[row * width..(row + 1) * width].iter().enumerate().filter(|(_, wanted)| **wanted) {
@@ -45,13 +45,13 @@ fn taps(position: f64) -> (i64, f32) {
     (first as i64, (from_centre - first) as f32)
 }
 
-fn sample(patch: &Patch<u16>, col: i64, row: i64) -> Option<u16> {
+fn sample(patch: &Patch<'_, u16>, col: i64, row: i64) -> Option<u16> {
     let (col, row) = (col - patch.col_off as i64, row - patch.row_off as i64);
     let inside = col >= 0 && row >= 0 && (col as usize) < patch.array.width() && (row as usize) < patch.array.height();
     inside.then(|| patch.array.row(row as usize)[col as usize])
 }
 
-fn mean_2x2(patch: &Patch<u16>, x: f64, y: f64, nodata: u16) -> Option<u16> {
+fn mean_2x2(patch: &Patch<'_, u16>, x: f64, y: f64, nodata: u16) -> Option<u16> {
     if !(x.is_finite() && y.is_finite()) {
         return None;
     }

@@ -4,15 +4,15 @@
 //! `cargo bench -p benches --bench resample`
 
 use benches::pixels::{SIDE, patch, points, scalar_bilinear, separable};
-use bestpixel::raster::{Array, Crs, Grid, Projection, Tiling, Transform, VectorLevel};
-use bestpixel::resample::{Footprint, Patch, Positions, Warp, bilinear_at, nearest};
+use bestpixel::raster::{Crs, Grid, Projection, Tiling, Transform, VectorLevel};
+use bestpixel::resample::{Footprint, Patch, Positions, Wanted, Warp, bilinear_at, nearest};
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use std::hint::black_box;
 
 const PIXELS: usize = SIDE * SIDE;
 
 /// Names, positions and the patch that they lie in.
-fn cases() -> Vec<(&'static str, Positions, Patch<u16>)> {
+fn cases() -> Vec<(&'static str, Positions, Patch<'static, u16>)> {
     vec![
         ("aligned", separable(1.0, 0.0), patch(512, 512)),
         ("shifted", separable(1.0, 0.3), patch(514, 514)),
@@ -45,13 +45,13 @@ fn zone_positions() -> Positions {
 }
 
 fn bilinear_16_bit(criterion: &mut Criterion) {
-    let wanted = vec![true; PIXELS];
+    let (wanted, mask) = (Wanted::all(SIDE, SIDE), vec![true; PIXELS]);
     let mut out = vec![0u16; PIXELS];
     for (name, positions, patch) in cases() {
         let mut group = criterion.benchmark_group(format!("bilinear, {name}"));
         group.throughput(Throughput::Elements(PIXELS as u64));
         group.bench_function("scalar loop", |bencher| {
-            bencher.iter(|| scalar_bilinear(black_box(&patch), &positions, 0, &wanted, &mut out));
+            bencher.iter(|| scalar_bilinear(black_box(&patch), &positions, 0, &mask, &mut out));
         });
         for level in VectorLevel::all() {
             group.bench_function(level.name(), |bencher| {
@@ -76,7 +76,7 @@ fn bilinear_16_bit(criterion: &mut Criterion) {
 fn nearest_8_bit(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("nearest, 8 bit");
     group.throughput(Throughput::Elements(PIXELS as u64));
-    let classes = Patch { array: patch(560, 560).array.map(|value| value as u8), col_off: 0, row_off: 0 };
+    let classes = Patch::new(patch(560, 560).array.map(|value| value as u8), 0, 0);
     for (name, positions) in
         [("aligned", separable(1.0, 0.0)), ("up x2", separable(0.5, 0.0)), ("other zone", zone_positions())]
     {
@@ -93,7 +93,7 @@ fn positions(criterion: &mut Criterion) {
         group.bench_function("other zone", |bencher| bencher.iter(|| warp.positions(&points, &zone_source())));
     }
     let tiling = Tiling { width: 10_980, height: 10_980, tile_width: 1024, tile_height: 1024 };
-    let wanted = Array::filled(SIDE, SIDE, true).into_vec();
+    let wanted = Wanted::all(SIDE, SIDE);
     for (name, positions) in [("separable", separable(1.0, 900.0)), ("general", zone_positions())] {
         let mut marks = vec![false; tiling.count()];
         group.bench_function(format!("mark tiles, {name}"), |bencher| {

@@ -5,7 +5,7 @@
 use super::error::exception;
 use super::runtime::{pool, wait, wait_here};
 use bestpixel::pipeline::{
-    self, Arrays, CancelToken, Catalog, Composite, Engine, Error, FolderSink, Metadata, Month, Output, Request, Sink,
+    self, Arrays, CancelToken, Catalog, Composite, Engine, Error, FolderSink, Metadata, Month, Output, Request,
 };
 use bestpixel::stac::parse_items;
 use numpy::{IntoPyArray, PyArray2, PyArrayMethods, PyReadonlyArray2, PyUntypedArrayMethods};
@@ -133,14 +133,13 @@ pub(crate) fn save(
     let missing = |name: &String| PyValueError::new_err(format!("band {name:?} is not there"));
     let slices = metadata.band_names.iter().map(|name| Ok(bands.get(name).ok_or_else(|| missing(name))?.as_slice()?));
     let slices = slices.collect::<PyResult<Vec<&[u16]>>>()?;
-    let datetimes = metadata.sources.iter().map(|source| source.datetime.as_str());
-    let date = pipeline::dates(selected_observation.as_slice()?, datetimes);
+    let datetimes: Vec<&str> = metadata.sources.iter().map(|source| source.datetime.as_str()).collect();
     let arrays = Arrays {
         bands: &slices,
         quality: quality.as_slice()?,
         observation_count: observation_count.as_slice()?,
         selected_observation: selected_observation.as_slice()?,
-        date: &date,
+        datetimes: &datetimes,
     };
     let grid = &metadata.grid;
     let size = grid.width * grid.height;
@@ -165,12 +164,12 @@ fn write(
     for top in (0..grid.height).step_by(STRIP) {
         let pixels = top * grid.width..(top + STRIP).min(grid.height) * grid.width;
         let bands: Vec<&[u16]> = arrays.bands.iter().map(|values| &values[pixels.clone()]).collect();
-        sink.put(&Arrays {
+        sink.push(&Arrays {
             bands: &bands,
             quality: &arrays.quality[pixels.clone()],
             observation_count: &arrays.observation_count[pixels.clone()],
-            selected_observation: &arrays.selected_observation[pixels.clone()],
-            date: &arrays.date[pixels],
+            selected_observation: &arrays.selected_observation[pixels],
+            datetimes: arrays.datetimes,
         })?;
     }
     sink.finish(metadata)

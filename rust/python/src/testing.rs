@@ -4,7 +4,7 @@
 
 use super::runtime::pool;
 use bestpixel::raster::{Array, BBox, Crs, Grid, Projection, Tiling, Transform, VectorLevel, Window};
-use bestpixel::resample::{Footprint, Method, Patch, Points, Positions, Sample, Warp, nearest, resample};
+use bestpixel::resample::{Footprint, Method, Patch, Points, Positions, Sample, Wanted, Warp, nearest, resample};
 use bestpixel::tiff;
 use numpy::{
     IntoPyArray, PyArray1, PyArray2, PyArrayMethods, PyReadonlyArray1, PyReadonlyArray2, PyUntypedArrayMethods,
@@ -88,9 +88,9 @@ impl Task {
 }
 
 /// A source as a patch.
-fn patch<T: Copy + numpy::Element>(source: &PyReadonlyArray2<'_, T>) -> PyResult<Patch<T>> {
+fn patch<T: Copy + numpy::Element + 'static>(source: &PyReadonlyArray2<'_, T>) -> PyResult<Patch<'static, T>> {
     let array = Array::from_vec(source.shape()[1], source.shape()[0], source.as_slice()?.to_vec());
-    Ok(Patch { array, col_off: 0, row_off: 0 })
+    Ok(Patch::new(array, 0, 0))
 }
 
 /// A source array of any type that reflectance has.
@@ -126,7 +126,7 @@ pub(crate) fn _resample<'py>(
 
 fn reflectance<T: Sample>(
     py: Python<'_>,
-    patch: Patch<T>,
+    patch: Patch<'_, T>,
     nodata: T,
     method: Method,
     task: &Task,
@@ -135,7 +135,7 @@ fn reflectance<T: Sample>(
         let [width, height] = task.grid_shape;
         let mut out = vec![0; width * height];
         task.chunks(|chunk, positions| {
-            let wanted = vec![true; chunk.len()];
+            let wanted = Wanted::all(chunk.width, chunk.height);
             resample(method, &patch, positions, nodata, &wanted, |row, col, values| {
                 let first = (chunk.row_off + row) * width + chunk.col_off + col;
                 out[first..first + values.len()].copy_from_slice(values);
@@ -172,7 +172,7 @@ pub(crate) fn _window(task: Task, source_shape: [usize; 2]) -> PyResult<Option<[
     let tiling = Tiling { width, height, tile_width: 512, tile_height: 512 };
     let mut window: Option<Window> = None;
     task.chunks(|chunk, positions| {
-        let more = Footprint::Bilinear.window(positions, &vec![true; chunk.len()], &tiling);
+        let more = Footprint::Bilinear.window(positions, &Wanted::all(chunk.width, chunk.height), &tiling);
         window = match (window, more) {
             (Some(window), Some(more)) => Some(window.union(&more)),
             (window, more) => window.or(more),

@@ -7,6 +7,7 @@ use super::{Error, ErrorKind, Result, Stage};
 use crate::fetch::redact;
 use crate::source::{Collection, Scene, Unusable, drop_duplicates};
 use crate::stac::{Found, Item, Search, read_items};
+use std::convert::identity;
 
 /// The scenes of the catalogue that the request admits, each observation once.
 pub(crate) fn find_scenes(
@@ -62,7 +63,7 @@ fn search(checked: &Checked, api: &str, access: &Access, io: &Io<'_>) -> Result<
     let searches: Vec<Search> = checked.bbox.split().into_iter().map(part).collect();
     let fetch = access.find(api.to_owned(), searches);
     let mut found = Found::default();
-    io.stream(Stage::Catalog, vec![Job { bytes: 0, fetch }], |answer: crate::stac::Result<Found>| {
+    io.stream(Stage::Catalog, vec![Job { bytes: 0, fetch, work: identity }], |answer: crate::stac::Result<Found>| {
         found = answer?;
         Ok(())
     })?;

@@ -3,7 +3,7 @@
 use super::scout::Failure;
 use super::tiles::{Decoded, Fetched, LevelRef};
 use crate::raster::Array;
-use crate::resample::{Footprint, Points, nearest};
+use crate::resample::{Footprint, Points, Wanted, nearest};
 use crate::source::{NODATA, Scene};
 use crate::tiff;
 use futures_util::future::join_all;
@@ -12,13 +12,13 @@ use std::future::Future;
 /// A result of which the failure comes with the name of the file.
 pub(crate) type FileResult<T> = Result<T, (String, tiff::Error)>;
 
-/// What fetches the tiles of all layers that hold the sample of any point, and the bytes of those tiles.
+/// What fetches the tiles of all layers that hold the sample of any point, and the bytes of those tiles once decoded.
 pub(crate) fn fetch_layers(
     levels: &[LevelRef],
     points: &[Points],
 ) -> (u64, impl Future<Output = Vec<Fetched>> + Send + 'static + use<>) {
     let tiles: Vec<Vec<usize>> = levels.iter().map(|level| tiles_at(level, points)).collect();
-    let bytes = levels.iter().zip(&tiles).map(|(level, tiles)| level.bytes(tiles)).sum();
+    let bytes = levels.iter().zip(&tiles).map(|(level, tiles)| level.decoded_bytes(tiles)).sum();
     let fetch = |(level, tiles): (&LevelRef, Vec<usize>)| level.clone().fetch(tiles);
     (bytes, join_all(levels.iter().zip(tiles).map(fetch).collect::<Vec<_>>()))
 }
@@ -28,7 +28,7 @@ fn tiles_at(level: &LevelRef, points: &[Points]) -> Vec<usize> {
     let mut marks = vec![false; level.tiling().count()];
     for points in points {
         let positions = level.warp.positions(points, &level.level().transform);
-        let wanted = vec![true; points.width * points.height];
+        let wanted = Wanted::all(points.width, points.height);
         Footprint::Nearest.mark_tiles(&positions, &wanted, level.tiling(), &mut marks);
     }
     (0..marks.len()).filter(|&tile| marks[tile]).collect()
@@ -56,7 +56,7 @@ impl Layers {
         let mut worst: Option<Array<u8>> = None;
         for (level, decoded) in &self.0 {
             let positions = level.warp.positions(points, &level.level().transform);
-            let wanted = vec![true; points.width * points.height];
+            let wanted = Wanted::all(points.width, points.height);
             let window = Footprint::Nearest.window(&positions, &wanted, level.tiling())?;
             let scores = nearest(&decoded.patch(&window, NODATA), &positions, NODATA);
             match &mut worst {

@@ -4,17 +4,23 @@
 //! at once, so that one decodes while another waits for bytes.
 
 use super::access::Access;
-use super::run::Run;
-use super::scout::{Candidate, Failure};
+use super::promise::Waiting;
+use super::run::{Looked, Run};
+use super::scout::Failure;
 use super::{Catalog, Composite, Engine, Error, ErrorKind, Output, Plan, Request, Result, Stage, Written};
 use crate::source::Scene;
 use std::collections::HashSet;
+use std::ops::RangeInclusive;
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// Months under way at once: two wait for bytes while one decodes.
-const AT_ONCE: usize = 4;
+/// Months under way at once: at least so many that one decodes while the other waits for bytes, at most so many that all
+/// wait for different ones.
+const AT_ONCE: RangeInclusive<usize> = 2..=8;
+
+/// Bytes for each pixel with which a month is made in one block of rows, tiles of it fetched once.
+const BYTES_PER_PIXEL: u64 = 32;
 
 /// A calendar month.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -63,9 +69,9 @@ pub fn run_months(
     catalog: impl Fn() -> Catalog,
     engine: &Engine,
 ) -> Result<Vec<(Month, Composite)>> {
-    each_month(request, months, catalog, engine, |run, candidates, _| {
+    each_month(request, months, catalog, engine, |run, looked, _| {
         let mut sink = run.memory_sink();
-        let metadata = run.composite(candidates, &mut sink)?;
+        let metadata = run.composite(looked, &mut sink)?;
         Ok(sink.finish(metadata))
     })
 }
@@ -83,8 +89,8 @@ pub fn run_months_to_folders(
     folder: &Path,
     output: Output,
 ) -> Result<Vec<(Month, Written)>> {
-    each_month(request, months, catalog, engine, |run, candidates, month| {
-        run.write(candidates, &folder.join(month.datetime()), output)
+    each_month(request, months, catalog, engine, |run, looked, month| {
+        run.write(looked, &folder.join(month.datetime()), output)
     })
 }
 
@@ -98,13 +104,13 @@ pub fn plan_months(
     catalog: impl Fn() -> Catalog,
     engine: &Engine,
 ) -> Result<Vec<(Month, Plan)>> {
-    each_month(request, months, catalog, engine, |run, candidates, _| run.plan(candidates))
+    each_month(request, months, catalog, engine, |run, looked, _| run.plan(looked))
 }
 
-/// What is made of a month's candidates.
-trait Make<T>: Fn(&mut Run<'_>, Vec<Candidate>, Month) -> Result<T> + Sync {}
+/// What is made of a month's scenes.
+trait Make<T>: Fn(&mut Run<'_>, Looked, Month) -> Result<T> + Sync {}
 
-impl<T, F: Fn(&mut Run<'_>, Vec<Candidate>, Month) -> Result<T> + Sync> Make<T> for F {}
+impl<T, F: Fn(&mut Run<'_>, Looked, Month) -> Result<T> + Sync> Make<T> for F {}
 
 /// Finds the scenes of each month, looks at all of them together, and makes something of each month.
 fn each_month<T: Send>(
@@ -114,20 +120,30 @@ fn each_month<T: Send>(
     engine: &Engine,
     make: impl Make<T>,
 ) -> Result<Vec<(Month, T)>> {
-    let at_once = AT_ONCE.min(months.len()).max(1);
+    let at_once = at_once(request, months)?;
     let request = Request { memory_limit: Some(request.memory_limit() / at_once as u64), ..request.clone() };
     let access = Access::new(&request, &engine.connections)?;
     access.renewing(|| {
         // Months stop one another, not what would be done anew.
         let engine = Engine { cancel: engine.cancel.child(), ..engine.clone() };
-        make_months(&request, months, &catalog, &access, &engine, &make)
+        make_months(&request, months, at_once, &catalog, &access, &engine, &make)
     })
+}
+
+/// How many months are made at once: as many as their share of the memory lets be made in one block each.
+fn at_once(request: &Request, months: &[Month]) -> Result<usize> {
+    let Some(month) = months.first() else { return Ok(1) };
+    let grid = Request { datetime: month.datetime(), ..request.clone() }.check()?.grid;
+    let each = (grid.width * grid.height) as u64 * BYTES_PER_PIXEL;
+    let fitting = (request.memory_limit() / each.max(1)) as usize;
+    Ok(fitting.clamp(*AT_ONCE.start(), *AT_ONCE.end()).min(months.len()))
 }
 
 /// One pass over all months.
 fn make_months<T: Send>(
     request: &Request,
     months: &[Month],
+    at_once: usize,
     catalog: &impl Fn() -> Catalog,
     access: &Arc<Access>,
     engine: &Engine,
@@ -142,31 +158,34 @@ fn make_months<T: Send>(
             Err(error) if error.kind == ErrorKind::NoScenes => Vec::new(),
             found => found?,
         };
-        let ids: HashSet<String> = found.iter().map(|scene| scene.id.clone()).collect();
-        scenes.extend(found);
-        jobs.push(Job { month: *month, run, ids, candidates: Vec::new(), failures: Vec::new() });
+        let mut waiting = Waiting::new(found, &run.depth());
+        let first = waiting.take(|_| true);
+        let ids: HashSet<String> = first.iter().map(|scene| scene.id.clone()).collect();
+        scenes.extend(first);
+        let looked = Looked { candidates: Vec::new(), waiting };
+        jobs.push(Job { month: *month, run, ids, looked, failures: Vec::new() });
     }
     scout_all(&mut jobs, scenes)?;
-    make_all(jobs, AT_ONCE.min(months.len()).max(1), engine, make)
+    make_all(jobs, at_once, engine, make)
 }
 
 /// One month's run and what belongs to it.
 struct Job<'a> {
     month: Month,
     run: Run<'a>,
-    /// Ids of its scenes.
+    /// Ids of its scenes that are looked at first.
     ids: HashSet<String>,
-    candidates: Vec<Candidate>,
+    looked: Looked,
     failures: Vec<Failure>,
 }
 
-/// One scout pass over the scenes of all months.
+/// One scout pass over the most promising scenes of all months.
 fn scout_all(jobs: &mut [Job<'_>], scenes: Vec<Scene>) -> Result<()> {
     let Some(first) = jobs.first_mut() else { return Ok(()) };
     let (candidates, failures) = first.run.scout(scenes)?;
     for candidate in candidates {
         if let Some(job) = jobs.iter_mut().find(|job| job.ids.contains(&candidate.scene.id)) {
-            job.candidates.push(candidate);
+            job.looked.candidates.push(candidate);
         }
     }
     for failure in failures {
@@ -218,7 +237,7 @@ impl Job<'_> {
     fn make<T>(mut self, make: &impl Make<T>) -> Result<(Month, T)> {
         self.run.name(&self.month.datetime());
         self.run.skip_all(Stage::Scout, self.failures)?;
-        Ok((self.month, make(&mut self.run, self.candidates, self.month)?))
+        Ok((self.month, make(&mut self.run, self.looked, self.month)?))
     }
 }
 

@@ -7,11 +7,11 @@ use super::access::Access;
 use super::layers::FileResult;
 use super::scout::{Failure, open_files};
 use super::stream::{Io, Job};
-use super::tiles::{Fetched, LevelRef, Warps};
+use super::tiles::{Decoded, Fetched, LevelRef, Spare, Warps};
 use super::{Result, Stage};
 use crate::cache::Keep;
-use crate::source::{Scene, is_taken_out};
-use crate::tiff::{Cog, Level};
+use crate::source::{Scale, Scene, is_taken_out};
+use crate::tiff::{Cog, Error, Level};
 use std::sync::Arc;
 
 /// The finest level with at most so many pixels is looked at: the third overview of a band of 10 m.
@@ -19,6 +19,9 @@ const MAX_PIXELS: usize = 2048 * 2048;
 
 /// Tiles that are looked at, at most: the full image of a file without overviews has hundreds.
 const MAX_TILES: usize = 16;
+
+/// Decoded tiles, and what of them could not be had.
+type Looked = (Decoded<u16>, Vec<Error>);
 
 /// Asks the witnesses of scenes that have one. Gives the scenes of which no witness can be read.
 pub(crate) fn settle_offsets(
@@ -33,14 +36,16 @@ pub(crate) fn settle_offsets(
     let (mut failures, mut jobs) = (Vec::new(), Vec::new());
     for (index, opened) in open_files(&groups, Keep::Everything, access, io, Stage::Plan)?.into_iter().enumerate() {
         match opened.and_then(|cogs| small_levels(&cogs, warps)) {
-            Ok(levels) => jobs.extend(levels.into_iter().map(|level| look(index, level))),
+            Ok(levels) => {
+                let scale = scenes[index].collection.scale;
+                jobs.extend(levels.into_iter().map(|level| look(index, level, scale)));
+            }
             Err((href, error)) => failures.push(Failure { scene: scenes[index].clone(), href, error }),
         }
     }
-    io.stream(Stage::Plan, jobs, |(index, fetched): (usize, Fetched)| {
+    io.stream(Stage::Plan, jobs, |(index, (decoded, errors)): (usize, Looked)| {
         let scene = &mut *scenes[index];
-        let (decoded, errors) = fetched.decode_reflectance(&scene.collection.scale, 0);
-        let tiles = decoded.into_tiles(|_| true);
+        let tiles = decoded.into_tiles();
         if tiles.is_empty() {
             let href = scene.witness_href.clone().unwrap_or_default();
             failures.extend(Failure::of_file(scene, &href, errors));
@@ -67,9 +72,17 @@ fn small_levels(cogs: &[Arc<Cog>], warps: &mut Warps) -> FileResult<Vec<LevelRef
 }
 
 /// Fetches tiles from all over a level.
-fn look(index: usize, level: LevelRef) -> Job<impl Future<Output = (usize, Fetched)> + Send + 'static> {
+fn look(
+    index: usize,
+    level: LevelRef,
+    scale: Scale,
+) -> Job<impl Future<Output = Fetched> + Send + 'static, impl FnOnce(Fetched) -> (usize, Looked) + Send + 'static> {
     let count = level.tiling().count();
     let tiles: Vec<usize> = (0..count).step_by(count.div_ceil(MAX_TILES).max(1)).collect();
-    let (bytes, fetch) = (level.bytes(&tiles), level.fetch(tiles));
-    Job { bytes, fetch: async move { (index, fetch.await) } }
+    let (bytes, fetch) = (level.decoded_bytes(&tiles), level.fetch(tiles));
+    Job {
+        bytes,
+        fetch,
+        work: move |fetched: Fetched| (index, fetched.decode_reflectance(&scale, 0, &Spare::default())),
+    }
 }

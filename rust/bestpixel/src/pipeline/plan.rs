@@ -6,7 +6,7 @@
 use super::tiles::LevelRef;
 use crate::fetch::redact;
 use crate::raster::{Grid, Window};
-use crate::resample::{Footprint, Points};
+use crate::resample::{Footprint, Points, Wanted};
 use serde::Serialize;
 
 /// What a run will read.
@@ -86,7 +86,7 @@ impl FilePlan {
         let mut window: Option<Window> = None;
         for points in chunks {
             let positions = level.warp.positions(points, &level.level().transform);
-            let wanted = vec![true; points.width * points.height];
+            let wanted = Wanted::all(points.width, points.height);
             footprint.mark_tiles(&positions, &wanted, level.tiling(), &mut marks);
             if let Some(more) = footprint.window(&positions, &wanted, level.tiling()) {
                 window = Some(window.map_or(more, |window| window.union(&more)));

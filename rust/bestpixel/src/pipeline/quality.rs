@@ -1,14 +1,15 @@
 //! The selected scenes go in, their scores on the output grid come out (rule V2: nearest, end to end).
 
+use super::Stage;
 use super::layers::{Layers, fetch_layers};
 use super::scout::Failure;
 use super::stream::{Flow, Io, Job};
 use super::tiles::{Fetched, LevelRef};
-use super::{Result, Stage};
 use crate::raster::{Array, Window};
 use crate::resample::Points;
 use crate::source::{NODATA, Scene, UNUSABLE};
 use rayon::prelude::*;
+use std::sync::Arc;
 
 /// The scores of one scene, chunk by chunk; None where it shows nothing usable.
 pub(crate) type Scores = Vec<Option<Array<u8>>>;
@@ -19,40 +20,29 @@ pub(crate) fn pixels(chunk: &Window) -> Points {
 }
 
 /// A selected scene, its quality levels and the chunks that it may win in.
-pub(crate) struct Wanted<'a> {
+pub(crate) struct Candidacy<'a> {
     pub(crate) index: usize,
     pub(crate) scene: &'a Scene,
     pub(crate) levels: &'a [LevelRef],
     pub(crate) chunks: Vec<usize>,
 }
 
-/// What arrives of one scene: its index, itself, the chunks that it may win in, its tiles.
-pub(crate) type Arrived = (usize, Scene, Vec<usize>, Vec<Fetched>);
+/// A scene by its index, its scores, and what could not be read: that has no score.
+pub(crate) type Scored = (usize, Scores, Vec<Failure>);
 
-/// Starts reading the quality of scenes.
-pub(crate) fn start_scores(wanted: Vec<Wanted<'_>>, chunks: &[Window], io: &Io<'_>) -> Flow<Arrived> {
+/// Starts reading the quality of scenes and making scores of it.
+pub(crate) fn start_scores(wanted: Vec<Candidacy<'_>>, chunks: &Arc<[Window]>, io: &Io<'_>) -> Flow<Scored> {
     let jobs = wanted.into_iter().map(|wanted| {
         let points: Vec<Points> = wanted.chunks.iter().map(|&chunk| pixels(&chunks[chunk])).collect();
         let (bytes, fetch) = fetch_layers(wanted.levels, &points);
-        let (index, scene, eligible) = (wanted.index, wanted.scene.clone(), wanted.chunks);
-        Job { bytes, fetch: async move { (index, scene, eligible, fetch.await) } }
+        let (index, scene, eligible, chunks) = (wanted.index, wanted.scene.clone(), wanted.chunks, chunks.clone());
+        let work = move |fetched| {
+            let (scores, failures) = score(&scene, fetched, &chunks, &eligible);
+            (index, scores, failures)
+        };
+        Job { bytes, fetch, work }
     });
     io.start(Stage::Quality, jobs.collect())
-}
-
-/// Makes scores of what arrives; each is handed to `keep` with the scene's index, and with what could not be read: that
-/// has no score.
-pub(crate) fn read_scores(
-    flow: Flow<Arrived>,
-    chunks: &[Window],
-    io: &Io<'_>,
-    mut keep: impl FnMut(usize, Scores, Vec<Failure>) + Send,
-) -> Result<()> {
-    io.consume(flow, |(index, scene, eligible, fetched)| {
-        let (scores, failures) = score(&scene, fetched, chunks, &eligible);
-        keep(index, scores, failures);
-        Ok(())
-    })
 }
 
 fn score(scene: &Scene, fetched: Vec<Fetched>, chunks: &[Window], eligible: &[usize]) -> (Scores, Vec<Failure>) {

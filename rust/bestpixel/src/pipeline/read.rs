@@ -4,14 +4,15 @@ use super::compose::Canvas;
 use super::quality::pixels;
 use super::scout::Failure;
 use super::stream::{Io, Job};
-use super::tiles::{Decoded, Fetched, LevelRef};
+use super::tiles::{Decoded, Fetched, LevelRef, Spare};
 use super::winners::{ChunkWinners, Winners};
 use super::{Result, Stage};
 use crate::raster::{Array, CHUNK_SIZE, Tiling, Transform, Window};
-use crate::resample::{Footprint, Points, bilinear};
+use crate::resample::{Footprint, Points, Wanted, bilinear};
 use crate::source::{MISSING_DN, Scene};
 use rayon::prelude::*;
 use std::collections::HashMap;
+use std::sync::Arc;
 
 /// A scene whose reflectance may be read.
 #[derive(Debug, Clone)]
@@ -37,13 +38,15 @@ pub(crate) struct Kept {
 }
 
 impl Kept {
-    /// Keeps tiles of a band for the next block, as long as there is room.
-    fn keep(&mut self, key: (usize, usize), tiles: HashMap<usize, Array<u16>>) {
-        let bytes: u64 = tiles.values().map(|tile| 2 * tile.values().len() as u64).sum();
-        if self.bytes + bytes <= self.limit {
-            self.bytes += bytes;
-            self.tiles.entry(key).or_default().extend(tiles);
+    /// Keeps a tile of a band for the next block; gives it back where there is no room.
+    fn keep(&mut self, band: (usize, usize), index: usize, tile: Array<u16>) -> Option<Array<u16>> {
+        let bytes = 2 * tile.values().len() as u64;
+        if self.bytes + bytes > self.limit {
+            return Some(tile);
         }
+        self.bytes += bytes;
+        self.tiles.entry(band).or_default().insert(index, tile);
+        None
     }
 
     /// Everything that was kept so far; from now on the next block is kept for.
@@ -60,6 +63,9 @@ pub(crate) struct Broken {
     pub(crate) pixels: Vec<Vec<usize>>,
 }
 
+/// The fresh pixels by chunk and scene: found once, used for all bands.
+type Fresh = Vec<Vec<Wanted>>;
+
 /// Reads the reflectance of all fresh pixels into the canvas.
 pub(crate) fn read_fresh(
     sources: &[Source],
@@ -70,10 +76,14 @@ pub(crate) fn read_fresh(
     kept: &mut Kept,
     mut progress: impl FnMut(usize, usize) + Send,
 ) -> Result<Broken> {
-    let needs: Vec<_> = io.pool.install(|| {
+    let (fresh, needs) = io.pool.install(|| {
+        let fresh: Fresh = winners.chunks.par_iter().map(|chunk| chunk.fresh_of(sources.len())).collect();
         let sources = sources.par_iter().enumerate();
-        sources.flat_map_iter(|(scene, source)| scene_jobs(scene, source, winners)).collect()
+        let needs: Vec<_> =
+            sources.flat_map_iter(|(scene, source)| scene_jobs(scene, source, winners, &fresh)).collect();
+        (fresh, needs)
     });
+    let spare = Arc::new(Spare::default());
     let jobs: Vec<_> = needs
         .into_iter()
         .map(|(scene, band, tiles)| {
@@ -81,25 +91,30 @@ pub(crate) fn read_fresh(
             let have = earlier.get(&(scene, band));
             let tiles: Vec<usize> =
                 tiles.into_iter().filter(|tile| have.is_none_or(|have| !have.contains_key(tile))).collect();
-            let (bytes, fetch) = (level.bytes(&tiles), level.fetch(tiles));
-            Job { bytes, fetch: async move { (scene, band, fetch.await) } }
+            let (scale, offset) = (sources[scene].scene.collection.scale, sources[scene].scene.offset);
+            let spare = spare.clone();
+            let work = move |fetched: Fetched| (scene, band, fetched.decode_reflectance(&scale, offset, &spare));
+            Job { bytes: level.decoded_bytes(&tiles), fetch: level.fetch(tiles), work }
         })
         .collect();
     let (total, mut done) = (jobs.len(), 0);
     let mut broken = Broken { pixels: vec![Vec::new(); winners.chunks.len()], ..Broken::default() };
-    io.stream(Stage::Read, jobs, |(scene, band, fetched): (usize, usize, Fetched)| {
+    io.stream(Stage::Read, jobs, |(scene, band, (mut decoded, errors))| {
         let source = &sources[scene];
-        let (mut decoded, errors) = fetched.decode_reflectance(&source.scene.collection.scale, source.scene.offset);
         broken.failures.extend(Failure::of_file(&source.scene, &source.scene.band_hrefs[band], errors));
         kept.pixels += decoded.pixels();
         decoded.add(earlier.remove(&(scene, band)).unwrap_or_default());
-        place((scene, band), source, &decoded, winners, canvas);
+        place((scene, band), source, &decoded, winners, &fresh, canvas);
         if !decoded.is_whole() {
-            let pixels = broken_pixels(scene, &source.bands[band], &decoded, winners);
+            let pixels = broken_pixels(scene, &source.bands[band], &decoded, winners, &fresh);
             broken.pixels.iter_mut().zip(pixels).for_each(|(all, pixels)| all.extend(pixels));
         }
         let below = tiles_below(&source.bands[band], canvas.window());
-        kept.keep((scene, band), decoded.into_tiles(|tile| below[tile]));
+        spare.give(
+            decoded.into_tiles().into_iter().filter_map(|(index, tile)| {
+                if below[index] { kept.keep((scene, band), index, tile) } else { Some(tile) }
+            }),
+        );
         done += 1;
         progress(done, total);
         Ok(())
@@ -108,33 +123,33 @@ pub(crate) fn read_fresh(
 }
 
 /// The fresh pixels of a scene that need a tile which could not be had, chunk by chunk.
-fn broken_pixels(scene: usize, level: &LevelRef, decoded: &Decoded<u16>, winners: &Winners) -> Vec<Vec<usize>> {
-    let in_chunk = |chunk: &ChunkWinners| -> Option<Vec<usize>> {
-        let wanted = wanted_of(scene, chunk)?;
+fn broken_pixels(
+    scene: usize,
+    level: &LevelRef,
+    decoded: &Decoded<u16>,
+    winners: &Winners,
+    fresh: &Fresh,
+) -> Vec<Vec<usize>> {
+    let in_chunk = |(chunk, fresh): (&ChunkWinners, &Vec<Wanted>)| -> Option<Vec<usize>> {
+        let wanted = &fresh[scene];
         let positions = level.warp.positions(&pixels(&chunk.window), &level.level().transform);
-        let window = Footprint::Bilinear.window(&positions, &wanted, level.tiling())?;
+        let window = Footprint::Bilinear.window(&positions, wanted, level.tiling())?;
         let mut broken = Vec::new();
         // Broken pixels are 1 and all others nodata: a value means that a broken one has a weight.
-        bilinear(&decoded.broken_patch(&window)?, &positions, 0, &wanted, |row, col, values| {
+        bilinear(&decoded.broken_patch(&window)?, &positions, 0, wanted, |row, col, values| {
             let first = row * chunk.window.width + col;
             broken.extend((0..values.len()).filter(|&i| values[i] != super::NODATA).map(|i| first + i));
         });
         Some(broken)
     };
-    winners.chunks.iter().map(|chunk| in_chunk(chunk).unwrap_or_default()).collect()
-}
-
-/// Whether each pixel of a chunk is to be read from a scene; None where none is.
-fn wanted_of(scene: usize, chunk: &ChunkWinners) -> Option<Vec<bool>> {
-    let wanted: Vec<bool> =
-        chunk.winner.iter().zip(&chunk.fresh).map(|(&winner, &fresh)| fresh && usize::from(winner) == scene).collect();
-    wanted.contains(&true).then_some(wanted)
+    winners.chunks.iter().zip(fresh).map(|chunk| in_chunk(chunk).unwrap_or_default()).collect()
 }
 
 /// For each band of a scene the tiles that hold its fresh pixels. Bands cut alike share the answer.
-fn scene_jobs(scene: usize, source: &Source, winners: &Winners) -> Vec<(usize, usize, Vec<usize>)> {
+fn scene_jobs(scene: usize, source: &Source, winners: &Winners, fresh: &Fresh) -> Vec<(usize, usize, Vec<usize>)> {
     let mut by_shape: HashMap<(Tiling, [u64; 6]), Vec<usize>> = HashMap::new();
-    let chunks: Vec<_> = winners.chunks.iter().filter_map(|chunk| Some((chunk, wanted_of(scene, chunk)?))).collect();
+    let chunks = winners.chunks.iter().zip(fresh).map(|(chunk, fresh)| (chunk, &fresh[scene]));
+    let chunks: Vec<_> = chunks.filter(|(_, wanted)| !wanted.is_empty()).collect();
     let tiles_of = |level: &LevelRef| {
         let mut marks = vec![false; level.tiling().count()];
         for (chunk, wanted) in &chunks {
@@ -156,7 +171,7 @@ fn tiles_below(level: &LevelRef, rows: &Window) -> Vec<bool> {
     let mut marks = vec![false; level.tiling().count()];
     let points = Points { col_off: 0, row_off: rows.row_end(), width: rows.width, height: 1, step: 1 };
     let positions = level.warp.positions(&points, &level.level().transform);
-    Footprint::Bilinear.mark_tiles(&positions, &vec![true; rows.width], level.tiling(), &mut marks);
+    Footprint::Bilinear.mark_tiles(&positions, &Wanted::all(rows.width, 1), level.tiling(), &mut marks);
     marks
 }
 
@@ -166,6 +181,7 @@ fn place(
     source: &Source,
     decoded: &Decoded<u16>,
     winners: &Winners,
+    fresh: &Fresh,
     canvas: &mut Canvas,
 ) {
     let level = &source.bands[band];
@@ -173,12 +189,15 @@ fn place(
     let width = rows.width;
     // A row of chunks is a contiguous part of the band: rows are filled side by side.
     canvas.band_mut(band).par_chunks_mut(CHUNK_SIZE * width).enumerate().for_each(|(row, strip)| {
-        for chunk in winners.chunks.iter().filter(|chunk| chunk.window.row_off - rows.row_off == row * CHUNK_SIZE) {
-            let Some(wanted) = wanted_of(scene, chunk) else { continue };
+        for (index, chunk) in winners.in_row(row) {
+            let wanted = &fresh[index][scene];
+            if wanted.is_empty() {
+                continue;
+            }
             let positions = level.warp.positions(&pixels(&chunk.window), &level.level().transform);
-            let Some(window) = Footprint::Bilinear.window(&positions, &wanted, level.tiling()) else { continue };
+            let Some(window) = Footprint::Bilinear.window(&positions, wanted, level.tiling()) else { continue };
             let patch = decoded.patch(&window, MISSING_DN);
-            bilinear(&patch, &positions, MISSING_DN, &wanted, |row, col, values| {
+            bilinear(&patch, &positions, MISSING_DN, wanted, |row, col, values| {
                 let first = row * width + chunk.window.col_off + col;
                 strip[first..first + values.len()].copy_from_slice(values);
             });

@@ -5,10 +5,11 @@ use super::catalog::find_scenes;
 use super::compose::Canvas;
 use super::offset::settle_offsets;
 use super::plan::FilePlan;
-use super::quality::{Arrived, Wanted, pixels, read_scores, start_scores};
+use super::promise::Waiting;
+use super::quality::{Candidacy, Scored, pixels, start_scores};
 use super::read::{Kept, Source, read_fresh};
 use super::request::{Catalog, Checked};
-use super::scout::{Candidate, Failure, open_files, quality_levels, scout};
+use super::scout::{Candidate, Failure, open_files, quality_levels, scout, sort_by_preference};
 use super::select::{Choice, Depth, Seen, select};
 use super::sink::{MemorySink, Sink, Tally};
 use super::stream::{Flow, Io};
@@ -16,8 +17,8 @@ use super::tiles::Warps;
 use super::winners::{NOBODY, Winners};
 use super::write::FolderSink;
 use super::{
-    Arrays, CancelToken, ChunkPlan, Composite, Error, ErrorKind, GridInfo, Metadata, NODATA, OnError, Output, Plan,
-    Request, Result, ScenePlan, SourceInfo, Stage, Timings, dates,
+    CancelToken, ChunkPlan, Composite, Error, ErrorKind, GridInfo, Metadata, OnError, Output, Plan, Request, Result,
+    ScenePlan, SourceInfo, Stage, Timings,
 };
 use crate::cache::Keep;
 use crate::fetch::{Connections, redact};
@@ -56,8 +57,8 @@ pub struct Engine {
 pub fn run(request: Request, catalog: Catalog, engine: &Engine) -> Result<Composite> {
     renewing(request, engine, move |mut run| {
         let mut sink = run.memory_sink();
-        let candidates = run.look(catalog.clone())?;
-        let metadata = run.composite(candidates, &mut sink)?;
+        let looked = run.look(catalog.clone())?;
+        let metadata = run.composite(looked, &mut sink)?;
         Ok(sink.finish(metadata))
     })
 }
@@ -83,8 +84,8 @@ pub fn run_to_folder(
     output: Output,
 ) -> Result<Written> {
     renewing(request, engine, move |mut run| {
-        let candidates = run.look(catalog.clone())?;
-        run.write(candidates, folder, output)
+        let looked = run.look(catalog.clone())?;
+        run.write(looked, folder, output)
     })
 }
 
@@ -94,8 +95,8 @@ pub fn run_to_folder(
 /// What stopped it.
 pub fn make_plan(request: Request, catalog: Catalog, engine: &Engine) -> Result<Plan> {
     renewing(request, engine, move |mut run| {
-        let candidates = run.look(catalog.clone())?;
-        run.plan(candidates)
+        let looked = run.look(catalog.clone())?;
+        run.plan(looked)
     })
 }
 
@@ -133,6 +134,14 @@ struct Block {
     window: Window,
     /// The chunks in it, as indices of the grid's chunks.
     chunks: Vec<usize>,
+}
+
+/// What the scout has seen so far.
+pub(super) struct Looked {
+    /// In the order of preference.
+    pub(super) candidates: Vec<Candidate>,
+    /// Scenes that have not been looked at.
+    pub(super) waiting: Waiting,
 }
 
 /// What is known before reflectance is read.
@@ -224,16 +233,28 @@ impl<'a> Run<'a> {
         self.report(0, scenes.len(), "scout");
         let factor = self.checked.request.scout_factor;
         let seen = scout(scenes, &self.checked.grid, factor, &self.access, &self.io(), &mut self.warps)?;
-        self.timings.scout = take_lap(&mut lap);
+        self.timings.scout += take_lap(&mut lap);
         log::info!("scouted: {} scenes can be read, {} failures", seen.0.len(), seen.1.len());
         Ok(seen)
     }
 
-    /// Finds scenes and looks at them.
-    fn look(&mut self, catalog: Catalog) -> Result<Vec<Candidate>> {
+    /// How many scenes are read.
+    pub(super) fn depth(&self) -> Depth {
+        let Request { top_k, coverage_target, min_k, max_k, .. } = self.checked.request;
+        Depth { top_k, coverage_target, min_k, max_k }
+    }
+
+    /// Finds scenes and looks at the most promising ones.
+    fn look(&mut self, catalog: Catalog) -> Result<Looked> {
         let scenes = self.find(catalog)?;
         let total = scenes.len();
-        let (candidates, mut failures) = self.scout(scenes)?;
+        let mut waiting = Waiting::new(scenes, &self.depth());
+        let (mut candidates, mut failures) = (Vec::new(), Vec::new());
+        while candidates.is_empty() && !waiting.tiles().is_empty() {
+            let (seen, failed) = self.scout(waiting.take(|_| true))?;
+            candidates = seen;
+            failures.extend(failed);
+        }
         if candidates.is_empty() {
             for failure in &failures {
                 self.access.forget(&failure.scene, &failure.error);
@@ -246,23 +267,24 @@ impl<'a> Run<'a> {
             return Err(first.unwrap_or_else(|| Error::new(Stage::Scout, ErrorKind::Read, what)));
         }
         self.skip_all(Stage::Scout, failures)?;
-        Ok(candidates)
+        Ok(Looked { candidates, waiting })
+    }
+
+    /// Looks at more scenes of some tiles.
+    fn look_on(&mut self, looked: &mut Looked, tiles: &BTreeSet<String>) -> Result<()> {
+        let (more, failures) = self.scout(looked.waiting.take(|tile| tiles.contains(tile)))?;
+        self.skip_all(Stage::Scout, failures)?;
+        looked.candidates.extend(more);
+        sort_by_preference(&mut looked.candidates);
+        Ok(())
     }
 
     /// Selects scenes and opens their reflectance; a scene that cannot be opened leaves and the selection is made anew.
-    fn select(&mut self, mut candidates: Vec<Candidate>) -> Result<Survey> {
-        let request = &self.checked.request;
-        let depth = Depth {
-            top_k: request.top_k,
-            coverage_target: request.coverage_target,
-            min_k: request.min_k,
-            max_k: request.max_k,
-        };
+    fn select(&mut self, mut looked: Looked) -> Result<Survey> {
         let mut opened: HashMap<String, Vec<Arc<Cog>>> = HashMap::new();
         loop {
-            let seen: Vec<Seen<'_>> =
-                candidates.iter().map(|c| Seen { tile: &c.scene.tile, views: &c.views }).collect();
-            let choices = select(&seen, self.windows.len(), &depth);
+            let choices = self.choose(&mut looked)?;
+            let candidates = &mut looked.candidates;
             let selected: BTreeSet<usize> = choices.iter().flat_map(|choice| choice.scenes.iter().copied()).collect();
             if selected.len() >= usize::from(NOBODY) {
                 let message =
@@ -279,12 +301,31 @@ impl<'a> Run<'a> {
             let scenes = scenes.map(|(_, candidate)| &mut candidate.scene).collect();
             failures.extend(settle_offsets(scenes, &self.access, &self.io(), &mut self.warps)?);
             if failures.is_empty() {
-                return self.sources(&candidates, &selected, choices, &opened);
+                return self.sources(candidates, &selected, choices, &opened);
             }
             for failure in failures {
                 candidates.retain(|candidate| candidate.scene.id != failure.scene.id);
                 self.skip(Stage::Plan, failure)?;
             }
+        }
+    }
+
+    /// Selects scenes; looks at more of them as long as these may help.
+    fn choose(&mut self, looked: &mut Looked) -> Result<Vec<Choice>> {
+        loop {
+            let Looked { candidates, waiting } = &*looked;
+            let seen = candidates.iter().map(|c| Seen { tile: &c.scene.tile, views: &c.views });
+            let unseen = waiting.tiles();
+            let choices = select(&seen.collect::<Vec<_>>(), self.windows.len(), &self.depth(), &unseen);
+            // Of a tile without candidates it is not known where it is required.
+            let is_unknown = |tile: &&String| !candidates.iter().any(|candidate| candidate.scene.tile == **tile);
+            let unknown = unseen.iter().filter(is_unknown);
+            let lacking: BTreeSet<String> =
+                choices.iter().flat_map(|choice| &choice.lacking).chain(unknown).cloned().collect();
+            if lacking.is_empty() {
+                return Ok(choices);
+            }
+            self.look_on(looked, &lacking)?;
         }
     }
 
@@ -342,17 +383,17 @@ impl<'a> Run<'a> {
     }
 
     /// Makes the composite in a folder.
-    pub(super) fn write(&mut self, candidates: Vec<Candidate>, folder: &Path, output: Output) -> Result<Written> {
+    pub(super) fn write(&mut self, looked: Looked, folder: &Path, output: Output) -> Result<Written> {
         let Checked { grid, bands, .. } = &self.checked;
         let mut sink = FolderSink::new(folder, grid, bands, output, self.engine.cancel.clone())?;
-        let metadata = self.composite(candidates, &mut sink)?;
+        let metadata = self.composite(looked, &mut sink)?;
         let paths = sink.finish(&metadata)?;
         Ok(Written { metadata, paths })
     }
 
     /// Selects scenes and tells what would be read of them.
-    pub(super) fn plan(&mut self, candidates: Vec<Candidate>) -> Result<Plan> {
-        let survey = self.select(candidates)?;
+    pub(super) fn plan(&mut self, looked: Looked) -> Result<Plan> {
+        let survey = self.select(looked)?;
         Ok(self.plan_of(&survey))
     }
 
@@ -397,12 +438,13 @@ impl<'a> Run<'a> {
     }
 
     /// Makes the output, block by block, while the quality of the next block is already being fetched.
-    pub(super) fn composite(&mut self, candidates: Vec<Candidate>, sink: &mut (dyn Sink + Send)) -> Result<Metadata> {
+    pub(super) fn composite(&mut self, looked: Looked, sink: &mut (dyn Sink + Send)) -> Result<Metadata> {
         let mut lap = Instant::now();
-        let survey = self.select(candidates)?;
-        self.timings.plan = take_lap(&mut lap);
+        let scouted = self.timings.scout;
+        let survey = self.select(looked)?;
+        self.timings.plan = take_lap(&mut lap) - (self.timings.scout - scouted);
         log::info!("{} scenes selected for {} chunks", survey.sources.len(), self.windows.len());
-        let blocks = self.blocks(survey.sources.len());
+        let blocks = self.blocks(survey.sources.len(), sink.keeps_rows());
         let mut tally = Tally::new(survey.sources.len());
         let mut kept = Kept::default();
         let mut flow = blocks.first().map(|block| self.start_quality(&survey, block));
@@ -414,11 +456,11 @@ impl<'a> Run<'a> {
             self.timings.quality += take_lap(&mut lap);
             // After the last block nothing is needed any more.
             kept.limit = if flow.is_some() { self.checked.request.memory_limit() / 4 } else { 0 };
-            let mut canvas = Canvas::new(block.window, self.checked.bands.len());
+            let mut canvas = self.engine.pool.install(|| Canvas::new(block.window, self.checked.bands.len()));
             self.fill(&survey, &mut winners, &mut canvas, &mut kept)?;
             self.timings.read += take_lap(&mut lap);
             let sources = &survey.sources;
-            self.engine.pool.install(|| finish_block(sources, &winners, &canvas, sink, &mut tally))?;
+            self.engine.pool.install(|| finish_block(sources, &winners, canvas, sink, &mut tally))?;
             self.timings.write += take_lap(&mut lap);
             self.report(index + 1, blocks.len(), "write");
         }
@@ -426,13 +468,18 @@ impl<'a> Run<'a> {
         self.metadata(&survey, &tally)
     }
 
-    /// Cuts the grid into blocks of whole rows of chunks, as many as fit into half of the memory limit.
-    fn blocks(&self, scenes: usize) -> Vec<Block> {
+    /// Cuts the grid into blocks of whole rows of chunks, as many as fit into half of the memory limit. A sink that keeps
+    /// what it is given takes the rows of a single block as they are: then they are output, and not counted.
+    fn blocks(&self, scenes: usize, keeps_rows: bool) -> Vec<Block> {
         let grid = &self.checked.grid;
-        // Reflectance, the three layers twice (as decided and as handed on), dates, and a score for each scene.
-        let bytes_per_pixel = 2 * self.checked.bands.len() + 16 + scenes;
-        let row_of_chunks = (grid.width * CHUNK_SIZE * bytes_per_pixel) as u64;
-        let rows = ((self.checked.request.memory_limit() / 2 / row_of_chunks.max(1)) as usize).max(1) * CHUNK_SIZE;
+        let limit = self.checked.request.memory_limit() / 2;
+        // As decided: score, winner, count, whether it is fresh, and a score for each scene.
+        let decided = 6 + scenes;
+        // As handed on: reflectance, the layers, dates.
+        let handed_on = 2 * self.checked.bands.len() + 10;
+        let is_one = keeps_rows && (grid.width * grid.height * decided) as u64 <= limit;
+        let row_of_chunks = (grid.width * CHUNK_SIZE * (decided + handed_on)) as u64;
+        let rows = if is_one { grid.height } else { ((limit / row_of_chunks.max(1)) as usize).max(1) * CHUNK_SIZE };
         let block = |row_off: usize| {
             let window = Window::new(0, row_off, grid.width, rows.min(grid.height - row_off));
             let chunks = (0..self.windows.len()).filter(|&chunk| window.intersection(&self.windows[chunk]).is_some());
@@ -442,30 +489,31 @@ impl<'a> Run<'a> {
     }
 
     /// Starts reading the quality of the scenes that may win in a block.
-    fn start_quality(&self, survey: &Survey, block: &Block) -> Flow<Arrived> {
+    fn start_quality(&self, survey: &Survey, block: &Block) -> Flow<Scored> {
         let wanted = survey.sources.iter().enumerate().map(|(index, source)| {
             let eligible = self.eligible(survey, index);
             let chunks = (0..block.chunks.len()).filter(|&chunk| eligible.contains(&block.chunks[chunk]));
-            Wanted { index, scene: &source.scene, levels: &source.quality, chunks: chunks.collect() }
+            Candidacy { index, scene: &source.scene, levels: &source.quality, chunks: chunks.collect() }
         });
         start_scores(wanted.collect(), &self.block_windows(block), &self.io())
     }
 
-    fn block_windows(&self, block: &Block) -> Vec<Window> {
+    fn block_windows(&self, block: &Block) -> Arc<[Window]> {
         block.chunks.iter().map(|&chunk| self.windows[chunk]).collect()
     }
 
     /// Makes scores of the quality that arrives and decides each pixel of a block.
-    fn decide(&mut self, survey: &Survey, block: &Block, flow: Flow<Arrived>) -> Result<Winners> {
+    fn decide(&mut self, survey: &Survey, block: &Block, flow: Flow<Scored>) -> Result<Winners> {
         let windows = self.block_windows(block);
         let (total, mut done) = (survey.sources.len(), 0);
         let mut scores = vec![vec![None; windows.len()]; total];
         let mut failures = Vec::new();
-        read_scores(flow, &windows, &self.io(), |index, read, failed| {
+        self.io().consume(flow, |(index, read, failed)| {
             scores[index] = read;
             failures.extend(failed);
             done += 1;
             self.report(done, total, "quality");
+            Ok(())
         })?;
         self.skip_all(Stage::Quality, failures)?;
         Ok(self.engine.pool.install(|| Winners::decide(&windows, scores)))
@@ -537,19 +585,12 @@ fn give_way(winners: &mut Winners, canvas: &mut Canvas, broken: &[Vec<usize>]) {
 fn finish_block(
     sources: &[Source],
     winners: &Winners,
-    canvas: &Canvas,
+    canvas: Canvas,
     sink: &mut (dyn Sink + Send),
     tally: &mut Tally,
 ) -> Result<()> {
-    let selected_observation = canvas.layer(winners, |chunk, i| chunk.winner[i]);
-    let widen = |score: u8| if score == crate::source::NODATA { NODATA } else { u16::from(score) };
-    let rows = Arrays {
-        bands: &canvas.bands(),
-        quality: &canvas.layer(winners, |chunk, i| widen(chunk.score[i])),
-        observation_count: &canvas.layer(winners, |chunk, i| chunk.count[i]),
-        date: &dates(&selected_observation, sources.iter().map(|source| source.scene.datetime.as_str())),
-        selected_observation: &selected_observation,
-    };
+    let rows = canvas.finish(winners);
     tally.add(&rows);
-    sink.put(&rows)
+    let datetimes: Vec<&str> = sources.iter().map(|source| source.scene.datetime.as_str()).collect();
+    sink.put(rows, &datetimes)
 }

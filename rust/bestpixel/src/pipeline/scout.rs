@@ -78,7 +78,7 @@ pub(crate) fn cells(chunk: &Window, scout_factor: usize) -> Points {
     }
 }
 
-/// Looks at all scenes. Candidates come in the AOI's order of preference (rule W1): larger clear area, newer, id.
+/// Looks at scenes. Candidates come in the AOI's order of preference (rule W1): larger clear area, newer, id.
 pub(crate) fn scout(
     scenes: Vec<Scene>,
     grid: &Grid,
@@ -87,7 +87,7 @@ pub(crate) fn scout(
     io: &Io<'_>,
     warps: &mut Warps,
 ) -> Result<(Vec<Candidate>, Vec<Failure>)> {
-    let points: Vec<Points> = grid.chunks().iter().map(|chunk| cells(chunk, scout_factor)).collect();
+    let points: Arc<[Points]> = grid.chunks().iter().map(|chunk| cells(chunk, scout_factor)).collect();
     let pixel_size = grid.resolution * scout_factor as f64;
     let mut failures = Vec::new();
     let hrefs: Vec<&[String]> = scenes.iter().map(|scene| scene.quality_hrefs.as_slice()).collect();
@@ -98,24 +98,29 @@ pub(crate) fn scout(
         match levels {
             Ok((levels, cogs)) => {
                 let (bytes, fetch) = fetch_layers(&levels, &points);
-                jobs.push(Job { bytes, fetch: async move { (scene, cogs, fetch.await) } });
+                let points = points.clone();
+                jobs.push(Job { bytes, fetch, work: move |fetched| candidate(scene, cogs, fetched, &points) });
             }
             Err((href, error)) => failures.push(Failure { scene, href, error }),
         }
     }
     let mut candidates = Vec::with_capacity(jobs.len());
-    io.stream(Stage::Scout, jobs, |(scene, quality, fetched): (Scene, Vec<Arc<Cog>>, Vec<Fetched>)| {
-        let (views, failed) = look(&scene, fetched, &points);
+    io.stream(Stage::Scout, jobs, |(candidate, failed)| {
         failures.extend(failed);
-        candidates.push(Candidate { scene, quality, views });
+        candidates.push(candidate);
         Ok(())
     })?;
+    sort_by_preference(&mut candidates);
+    failures.sort_by(|a, b| (&a.scene.id, &a.href).cmp(&(&b.scene.id, &b.href)));
+    Ok((candidates, failures))
+}
+
+/// The AOI's order of preference.
+pub(crate) fn sort_by_preference(candidates: &mut [Candidate]) {
     candidates.sort_by(|a, b| {
         let key = |c: &Candidate| (std::cmp::Reverse(c.clear_cells()), std::cmp::Reverse(c.scene.datetime.clone()));
         key(a).cmp(&key(b)).then_with(|| a.scene.id.cmp(&b.scene.id))
     });
-    failures.sort_by(|a, b| (&a.scene.id, &a.href).cmp(&(&b.scene.id, &b.href)));
-    Ok((candidates, failures))
 }
 
 /// Opens groups of files, all at once, of which the cache is to `keep` something; gives of each group all files, or the first that cannot be opened.
@@ -129,7 +134,7 @@ pub(crate) fn open_files(
     let hrefs: Vec<&String> = groups.iter().copied().flatten().collect();
     let job = |(index, href): (usize, &&String)| {
         let source = access.open(href, keep);
-        Job { bytes: 0, fetch: async move { (index, open(source).await) } }
+        Job { bytes: 0, fetch: open(source), work: move |cog| (index, cog) }
     };
     let mut opened: Vec<Option<tiff::Result<Arc<Cog>>>> = hrefs.iter().map(|_| None).collect();
     io.stream(stage, hrefs.iter().enumerate().map(job).collect(), |(index, cog)| {
@@ -165,8 +170,13 @@ pub(crate) fn quality_levels(
 }
 
 /// What a scene shows in each chunk, and what of it could not be read: that counts as not observed.
-fn look(scene: &Scene, fetched: Vec<Fetched>, points: &[Points]) -> (Vec<Option<View>>, Vec<Failure>) {
-    let (layers, failures) = Layers::decode(scene, fetched);
+fn candidate(
+    scene: Scene,
+    quality: Vec<Arc<Cog>>,
+    fetched: Vec<Fetched>,
+    points: &[Points],
+) -> (Candidate, Vec<Failure>) {
+    let (layers, failures) = Layers::decode(&scene, fetched);
     let view = |points: &Points| {
         let scores = layers.scores(points)?;
         Some(View {
@@ -175,5 +185,6 @@ fn look(scene: &Scene, fetched: Vec<Fetched>, points: &[Points]) -> (Vec<Option<
             clear: Mask::collect(scores.values().iter().map(|&score| score == CLEAR)),
         })
     };
-    (points.par_iter().map(view).collect(), failures)
+    let views = points.par_iter().map(view).collect();
+    (Candidate { scene, quality, views }, failures)
 }

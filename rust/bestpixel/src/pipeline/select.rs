@@ -2,7 +2,7 @@
 
 use super::mask::Mask;
 use super::scout::View;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// How many scenes a chunk gets.
 #[derive(Debug, Clone, Copy)]
@@ -32,6 +32,8 @@ pub(crate) struct Choice {
     pub(crate) tiles: Vec<String>,
     /// The selected scenes, as indices in ascending order.
     pub(crate) scenes: Vec<usize>,
+    /// Required tiles whose target may not have been reached: scenes that have not been looked at may help.
+    pub(crate) lacking: Vec<String>,
 }
 
 /// A scene of the required tile, as seen in one chunk. Sights come in the AOI's order of preference.
@@ -42,12 +44,12 @@ struct Sight<'a> {
     clear: &'a Mask,
 }
 
-/// Chooses for each of `chunks` chunks.
-pub(crate) fn select(scenes: &[Seen<'_>], chunks: usize, depth: &Depth) -> Vec<Choice> {
-    (0..chunks).map(|chunk| select_chunk(scenes, chunk, depth)).collect()
+/// Chooses for each of `chunks` chunks. Of the tiles in `unseen` there are scenes that have not been looked at.
+pub(crate) fn select(scenes: &[Seen<'_>], chunks: usize, depth: &Depth, unseen: &BTreeSet<String>) -> Vec<Choice> {
+    (0..chunks).map(|chunk| select_chunk(scenes, chunk, depth, unseen)).collect()
 }
 
-fn select_chunk(scenes: &[Seen<'_>], chunk: usize, depth: &Depth) -> Choice {
+fn select_chunk(scenes: &[Seen<'_>], chunk: usize, depth: &Depth, unseen: &BTreeSet<String>) -> Choice {
     let mut coverage: BTreeMap<&str, Mask> = BTreeMap::new();
     for scene in scenes {
         if let Some(view) = &scene.views[chunk] {
@@ -63,11 +65,14 @@ fn select_chunk(scenes: &[Seen<'_>], chunk: usize, depth: &Depth) -> Choice {
                 (view.observed.count() > 0).then_some(Sight { index, observed: &view.observed, clear: &view.clear })
             })
             .collect();
-        choice.scenes.extend(if depth.coverage_target > 0.0 {
-            greedy(sights, &coverage[tile], depth)
+        if depth.coverage_target > 0.0 {
+            let reach = if unseen.contains(tile) { Reach::Unknown } else { Reach::Seen };
+            let (chosen, is_reached) = greedy(sights, &coverage[tile], depth, reach);
+            choice.scenes.extend(chosen);
+            choice.lacking.extend((reach == Reach::Unknown && !is_reached).then(|| tile.to_owned()));
         } else {
-            clearest(sights, depth.top_k)
-        });
+            choice.scenes.extend(clearest(sights, depth.top_k));
+        }
         choice.tiles.push(tile.to_owned());
     }
     choice.scenes.sort_unstable();
@@ -97,12 +102,23 @@ fn clearest(mut sights: Vec<Sight<'_>>, top_k: usize) -> Vec<usize> {
     sights.into_iter().take(top_k).map(|sight| sight.index).collect()
 }
 
-/// Scenes by greatest gain of clear cells until the target is reached; full observers first (rule S4).
-fn greedy(sights: Vec<Sight<'_>>, covered: &Mask, depth: &Depth) -> Vec<usize> {
-    let Some(first) = sights.first() else { return Vec::new() };
+/// Which cells can be clear at all.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Reach {
+    /// Those that are clear in any scene: all have been looked at.
+    Seen,
+    /// At most those that the tile covers.
+    Unknown,
+}
+
+/// Scenes by greatest gain of clear cells until the target is reached; full observers first (rule S4). Gives also whether
+/// it is.
+fn greedy(sights: Vec<Sight<'_>>, covered: &Mask, depth: &Depth, reach: Reach) -> (Vec<usize>, bool) {
+    let Some(first) = sights.first() else { return (Vec::new(), false) };
     let mut reachable = first.clear.clone();
     sights.iter().for_each(|sight| reachable.add(sight.clear));
-    let target = depth.coverage_target * reachable.count() as f64;
+    let cells = if reach == Reach::Seen { &reachable } else { covered }.count();
+    let target = depth.coverage_target * cells as f64;
     let (mut full, mut partial): (Vec<_>, Vec<_>) =
         sights.into_iter().partition(|sight| sight.observed.contains(covered));
     let mut union = reachable.clone();
@@ -118,7 +134,7 @@ fn greedy(sights: Vec<Sight<'_>>, covered: &Mask, depth: &Depth) -> Vec<usize> {
         union.add(sight.clear);
         chosen.push(sight.index);
     }
-    chosen
+    (chosen, union.count() as f64 >= target)
 }
 
 #[cfg(test)]
@@ -142,7 +158,7 @@ mod tests {
     fn chosen(scenes: &[(&str, Option<View>)], depth: &Depth) -> (Vec<String>, Vec<usize>) {
         let seen: Vec<Seen<'_>> =
             scenes.iter().map(|(tile, view)| Seen { tile, views: std::slice::from_ref(view) }).collect();
-        let choice = select(&seen, 1, depth).remove(0);
+        let choice = select(&seen, 1, depth, &BTreeSet::new()).remove(0);
         (choice.tiles, choice.scenes)
     }
 
@@ -193,6 +209,24 @@ mod tests {
         assert_eq!(chosen(&scenes, &Depth { max_k: 2, ..depth }).1, vec![1, 2]);
     }
 
+    #[test]
+    fn s4_says_whether_scenes_not_looked_at_may_help() {
+        let depth = Depth { coverage_target: 0.75, min_k: 1, ..TOP };
+        let lacking = |clear: [&str; 2], max_k: usize, unseen: &str| {
+            let views = clear.map(|clear| view("xxxx", "xxxx", clear));
+            let seen = views.iter().map(|view| Seen { tile: "A", views: std::slice::from_ref(view) });
+            let seen: Vec<Seen<'_>> = seen.collect();
+            let choice = select(&seen, 1, &Depth { max_k, ..depth }, &BTreeSet::from([unseen.to_owned()])).remove(0);
+            (choice.scenes, choice.lacking)
+        };
+        // Three of four cells are the target, whatever the others show.
+        assert_eq!(lacking(["xx..", ".xx."], 8, "A"), (vec![0, 1], vec![]));
+        assert_eq!(lacking(["xx..", ".xx."], 1, "A"), (vec![0], vec!["A".to_owned()]));
+        assert_eq!(lacking(["xx..", "x..."], 8, "A"), (vec![0, 1], vec!["A".to_owned()]));
+        // Where all have been looked at, what they reach is what can be had.
+        assert_eq!(lacking(["xx..", "x..."], 8, "B"), (vec![0], vec![]));
+    }
+
     /// Masks over nine cells, as bits.
     fn scene() -> impl Strategy<Value = (bool, u16, u16)> {
         (any::<bool>(), 0u16..512, 0u16..512)
@@ -215,7 +249,7 @@ mod tests {
             let seen: Vec<Seen<'_>> =
                 views.iter().map(|view| Seen { tile: "A", views: std::slice::from_ref(view) }).collect();
             let depth = Depth { top_k: 1, coverage_target: target, min_k, max_k: min_k + more };
-            let choice = select(&seen, 1, &depth).remove(0);
+            let choice = select(&seen, 1, &depth, &BTreeSet::new()).remove(0);
             let usable = scenes.iter().filter(|(_, observed, _)| *observed != 0).count();
             let reach = |pick: &dyn Fn(usize) -> bool| {
                 (0..scenes.len()).filter(|&i| pick(i)).fold(0, |all, i| all | (scenes[i].1 & scenes[i].2)).count_ones()
@@ -237,7 +271,7 @@ mod tests {
             }).collect();
             let seen: Vec<Seen<'_>> =
                 views.iter().map(|view| Seen { tile: "A", views: std::slice::from_ref(view) }).collect();
-            let choice = select(&seen, 1, &Depth { top_k, ..TOP }).remove(0);
+            let choice = select(&seen, 1, &Depth { top_k, ..TOP }, &BTreeSet::new()).remove(0);
             let clear = |i: usize| (scenes[i].1 & scenes[i].2).count_ones();
             let left = (0..scenes.len()).filter(|i| scenes[*i].1 != 0 && !choice.scenes.contains(i));
             let most_left = left.map(clear).max().unwrap_or(0);

@@ -1,15 +1,29 @@
 //! Finished rows of the output go in, from the top; a sink keeps them in memory or writes them to disk.
 
-use super::{Arrays, Composite, Metadata, NODATA, Result};
+use super::{Composite, Metadata, NODATA, Result};
 use crate::raster::Grid;
 
+/// Finished rows of all arrays of a [`Composite`].
+pub(crate) struct Rows {
+    pub(crate) bands: Vec<Vec<u16>>,
+    pub(crate) quality: Vec<u16>,
+    pub(crate) observation_count: Vec<u16>,
+    pub(crate) selected_observation: Vec<u16>,
+}
+
 /// Takes the output as it is finished.
-pub trait Sink {
-    /// Takes the next rows of all arrays, in order from the top.
+pub(crate) trait Sink {
+    /// Whether it keeps the rows as they are, instead of passing them on.
+    fn keeps_rows(&self) -> bool {
+        false
+    }
+
+    /// Takes the next rows of all arrays, in order from the top. `datetimes` are those of the scenes that
+    /// `selected_observation` counts.
     ///
     /// # Errors
     /// Where they cannot be kept.
-    fn put(&mut self, rows: &Arrays<'_>) -> Result<()>;
+    fn put(&mut self, rows: Rows, datetimes: &[&str]) -> Result<()>;
 }
 
 /// Keeps the output in memory: the only thing that grows with the area.
@@ -23,13 +37,22 @@ pub(crate) struct MemorySink {
 
 impl MemorySink {
     pub(crate) fn new(grid: &Grid, bands: usize) -> Self {
-        let array = || Vec::with_capacity(grid.width * grid.height);
         Self {
             grid: grid.clone(),
-            bands: (0..bands).map(|_| array()).collect(),
-            quality: array(),
-            observation_count: array(),
-            selected_observation: array(),
+            bands: vec![Vec::new(); bands],
+            quality: Vec::new(),
+            observation_count: Vec::new(),
+            selected_observation: Vec::new(),
+        }
+    }
+
+    /// Adds rows to an array. Where they are all of it they become it: nothing is copied.
+    fn append(all: &mut Vec<u16>, rows: Vec<u16>, size: usize) {
+        if rows.len() == size {
+            *all = rows;
+        } else {
+            all.reserve_exact(size - all.len());
+            all.extend_from_slice(&rows);
         }
     }
 
@@ -46,13 +69,18 @@ impl MemorySink {
 }
 
 impl Sink for MemorySink {
-    fn put(&mut self, rows: &Arrays<'_>) -> Result<()> {
+    fn keeps_rows(&self) -> bool {
+        true
+    }
+
+    fn put(&mut self, rows: Rows, _datetimes: &[&str]) -> Result<()> {
+        let size = self.grid.width * self.grid.height;
         for (all, rows) in self.bands.iter_mut().zip(rows.bands) {
-            all.extend_from_slice(rows);
+            Self::append(all, rows, size);
         }
-        self.quality.extend_from_slice(rows.quality);
-        self.observation_count.extend_from_slice(rows.observation_count);
-        self.selected_observation.extend_from_slice(rows.selected_observation);
+        Self::append(&mut self.quality, rows.quality, size);
+        Self::append(&mut self.observation_count, rows.observation_count, size);
+        Self::append(&mut self.selected_observation, rows.selected_observation, size);
         Ok(())
     }
 }
@@ -72,11 +100,11 @@ impl Tally {
         Self { won: vec![0; scenes], ..Self::default() }
     }
 
-    pub(crate) fn add(&mut self, rows: &Arrays<'_>) {
+    pub(crate) fn add(&mut self, rows: &Rows) {
         self.pixels += rows.quality.len() as u64;
         self.clear += rows.quality.iter().filter(|&&quality| quality == 0).count() as u64;
         self.missing += rows.quality.iter().filter(|&&quality| quality == NODATA).count() as u64;
-        for &scene in rows.selected_observation {
+        for &scene in &rows.selected_observation {
             if let Some(won) = self.won.get_mut(usize::from(scene)) {
                 *won += 1;
             }

@@ -4,10 +4,11 @@ use crate::fetch::coalesce;
 use crate::raster::{Array, Crs, Grid, Projection, Tiling, Window};
 use crate::resample::{Patch, Warp};
 use crate::source::{QualityKind, Scale};
-use crate::tiff::{self, Cog, CompressedTile, Error, FetchedTiles, Level, Samples, decode_tile, fetch_tiles};
+use crate::tiff::{self, Cog, CompressedTile, Error, FetchedTiles, Level, Samples, decode_tile_into, fetch_tiles};
 use rayon::prelude::*;
+use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// A level of an open file and the way to it from the output grid.
 #[derive(Debug, Clone)]
@@ -29,6 +30,11 @@ impl LevelRef {
     /// Compressed bytes of some tiles.
     pub(crate) fn bytes(&self, tiles: &[usize]) -> u64 {
         tiles.iter().map(|&tile| self.level().tile_bytes(tile)).sum()
+    }
+
+    /// Bytes of memory that some tiles take, decoded.
+    pub(crate) fn decoded_bytes(&self, tiles: &[usize]) -> u64 {
+        (tiles.len() * self.level().decoded_bytes()) as u64
     }
 
     /// Requests that it takes to fetch some tiles: neighbours come together.
@@ -58,10 +64,15 @@ impl Fetched {
     fn decode<T: Copy + Send>(
         self,
         fill: f64,
+        spare: &Spare,
         convert: impl Fn(Samples) -> tiff::Result<Array<T>> + Sync,
     ) -> (Decoded<T>, Vec<Error>) {
         let (level, nodata) = (self.level.level(), self.level.cog.nodata.or(Some(fill)));
-        let decode = |tile: &CompressedTile| (tile.index, decode_tile(level, tile, nodata).and_then(&convert));
+        let decode = |tile: &CompressedTile| {
+            let mut samples = spare.take();
+            let result = decode_tile_into(level, tile, nodata, &mut samples);
+            (tile.index, result.and_then(|()| convert(samples)))
+        };
         let results: Vec<_> = self.tiles.par_iter().map(decode).collect();
         let mut decoded = Decoded { tiling: level.tiling, tiles: HashMap::new(), broken: HashSet::new() };
         let mut errors = Vec::new();
@@ -83,8 +94,12 @@ impl Fetched {
 
     /// Decodes quality values into scores (rule W4).
     pub(crate) fn decode_quality(self, kind: QualityKind) -> (Decoded<u8>, Vec<Error>) {
-        self.decode(f64::from(kind.missing()), |samples| match samples {
-            Samples::U8(values) => Ok(values.map(|value| kind.score(u16::from(value)))),
+        let scores: [u8; 256] = std::array::from_fn(|value| kind.score(value as u16));
+        self.decode(f64::from(kind.missing()), &Spare::default(), |samples| match samples {
+            Samples::U8(mut values) => {
+                values.values_mut().iter_mut().for_each(|value| *value = scores[usize::from(*value)]);
+                Ok(values)
+            }
             Samples::U16(values) => Ok(values.map(|value| kind.score(value))),
             other => Err(unsupported(&format!("quality samples of type {}", other.type_name()))),
         })
@@ -92,9 +107,9 @@ impl Fetched {
 
     /// Decodes reflectance into DN, [`crate::source::MISSING_DN`] where there is none, and takes out the offset
     /// (rules V3 and V4).
-    pub(crate) fn decode_reflectance(self, scale: &Scale, offset: u16) -> (Decoded<u16>, Vec<Error>) {
+    pub(crate) fn decode_reflectance(self, scale: &Scale, offset: u16, spare: &Spare) -> (Decoded<u16>, Vec<Error>) {
         let dn = |sample: i32| scale.to_dn(sample, offset);
-        self.decode(f64::from(scale.fill), |samples| match samples {
+        self.decode(f64::from(scale.fill), spare, |samples| match samples {
             Samples::U16(mut values) => {
                 scale.apply(values.values_mut(), offset);
                 Ok(values)
@@ -108,6 +123,23 @@ impl Fetched {
 
 fn unsupported(what: &str) -> Error {
     Error::Unsupported { what: what.to_owned() }
+}
+
+/// Memory of tiles that are done with: others are decoded into it. The system would have to clear fresh pages first, which
+/// takes a tenth of the time that decoding takes.
+#[derive(Default)]
+pub(crate) struct Spare(Mutex<Vec<Array<u16>>>);
+
+impl Spare {
+    fn take(&self) -> Samples {
+        let tile = self.0.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        tile.map_or_else(Samples::default, Samples::U16)
+    }
+
+    /// Takes tiles that nobody needs any more.
+    pub(crate) fn give(&self, tiles: impl IntoIterator<Item = Array<u16>>) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).extend(tiles);
+    }
 }
 
 /// Decoded tiles of one level.
@@ -125,7 +157,7 @@ impl<T: Copy> Decoded<T> {
     }
 
     /// Marks the pixels of broken tiles in a window by 1, all others by 0; None where no tile is broken.
-    pub(crate) fn broken_patch(&self, window: &Window) -> Option<Patch<u16>> {
+    pub(crate) fn broken_patch(&self, window: &Window) -> Option<Patch<'_, u16>> {
         if self.is_whole() {
             return None;
         }
@@ -137,7 +169,7 @@ impl<T: Copy> Decoded<T> {
                 array.row_mut(row - window.row_off)[from..from + shared.width].fill(1);
             }
         }
-        Some(Patch { array, col_off: window.col_off, row_off: window.row_off })
+        Some(Patch::new(array, window.col_off, window.row_off))
     }
 
     /// Adds tiles that have been decoded before.
@@ -145,9 +177,8 @@ impl<T: Copy> Decoded<T> {
         self.tiles.extend(tiles);
     }
 
-    /// The tiles that `is_wanted`, and no others.
-    pub(crate) fn into_tiles(mut self, is_wanted: impl Fn(usize) -> bool) -> HashMap<usize, Array<T>> {
-        self.tiles.retain(|&index, _| is_wanted(index));
+    /// The tiles.
+    pub(crate) fn into_tiles(self) -> HashMap<usize, Array<T>> {
         self.tiles
     }
 
@@ -157,7 +188,10 @@ impl<T: Copy> Decoded<T> {
     }
 
     /// The samples of a window, which must lie inside the level; `missing` where a tile is not there.
-    pub(crate) fn patch(&self, window: &Window, missing: T) -> Patch<T> {
+    pub(crate) fn patch(&self, window: &Window, missing: T) -> Patch<'_, T> {
+        if let Some(patch) = self.whole_tile(window) {
+            return patch;
+        }
         let mut array = Array::filled(window.width, window.height, missing);
         for index in self.tiling.tiles_in(window) {
             let Some(tile) = self.tiles.get(&index) else { continue };
@@ -169,7 +203,19 @@ impl<T: Copy> Decoded<T> {
                 array.row_mut(row - window.row_off)[to..to + shared.width].copy_from_slice(source);
             }
         }
-        Patch { array, col_off: window.col_off, row_off: window.row_off }
+        Patch::new(array, window.col_off, window.row_off)
+    }
+
+    /// The tile that holds all of a window, as it is; None where there are several, or its padding would pass for samples.
+    fn whole_tile(&self, window: &Window) -> Option<Patch<'_, T>> {
+        let [index] = self.tiling.tiles_in(window)[..] else { return None };
+        let (tile, place) = (self.tiles.get(&index)?, self.tiling.window(index));
+        let is_without_padding = (tile.width(), tile.height()) == (place.width, place.height);
+        is_without_padding.then_some(Patch {
+            array: Cow::Borrowed(tile),
+            col_off: place.col_off,
+            row_off: place.row_off,
+        })
     }
 }
 

@@ -1,7 +1,10 @@
 //! Scores go in, the winner of each pixel comes out (rules W1 to W3).
 
+#![expect(clippy::inline_always, reason = "only what is inlined into a level's shell is compiled for that level")]
+
 use super::quality::Scores;
-use crate::raster::Window;
+use crate::raster::{CHUNK_SIZE, Kernel, VectorLevel, Window};
+use crate::resample::Wanted;
 use crate::source::NODATA;
 use rayon::prelude::*;
 
@@ -29,7 +32,37 @@ pub(crate) struct Winners {
     scores: Vec<Scores>,
 }
 
+impl ChunkWinners {
+    /// The fresh pixels of each of so many scenes.
+    pub(crate) fn fresh_of(&self, scenes: usize) -> Vec<Wanted> {
+        let width = self.window.width;
+        let mut fresh = vec![Wanted::none(width); scenes];
+        let rows = self.winner.chunks_exact(width).zip(self.fresh.chunks_exact(width));
+        for (row, (winner, is_fresh)) in rows.enumerate() {
+            let mut start = 0;
+            while start < width {
+                let same = |col: &usize| winner[*col] == winner[start] && is_fresh[*col] == is_fresh[start];
+                let end = (start..width).take_while(same).last().map_or(width, |last| last + 1);
+                if is_fresh[start]
+                    && let Some(wanted) = fresh.get_mut(usize::from(winner[start]))
+                {
+                    wanted.add(row, start..end);
+                }
+                start = end;
+            }
+        }
+        fresh
+    }
+}
+
 impl Winners {
+    /// The chunks of a row of chunks, counted from the top, with their indices.
+    pub(crate) fn in_row(&self, row: usize) -> impl Iterator<Item = (usize, &ChunkWinners)> {
+        let top = self.chunks.first().map_or(0, |chunk| chunk.window.row_off);
+        let is_here = move |chunk: &ChunkWinners| chunk.window.row_off - top == row * CHUNK_SIZE;
+        self.chunks.iter().enumerate().filter(move |(_, chunk)| is_here(chunk))
+    }
+
     /// Decides all pixels: the lowest score wins, ties go to the scene that comes first.
     pub(crate) fn decide(windows: &[Window], scores: Vec<Scores>) -> Self {
         let chunk = |window: &Window| ChunkWinners {
@@ -43,9 +76,7 @@ impl Winners {
         let scores = &winners.scores;
         winners.chunks.par_iter_mut().enumerate().for_each(|(index, chunk)| {
             for array in scores.iter().filter_map(|scores| scores[index].as_ref()) {
-                for (count, &score) in chunk.count.iter_mut().zip(array.values()) {
-                    *count += u16::from(score != NODATA);
-                }
+                VectorLevel::best().run(Count { count: &mut chunk.count, scores: array.values() });
             }
         });
         winners.redecide();
@@ -61,11 +92,7 @@ impl Winners {
             }
             for (scene, scores) in scores.iter().enumerate() {
                 let Some(array) = &scores[index] else { continue };
-                for (i, &score) in array.values().iter().enumerate() {
-                    if score < chunk.score[i] && chunk.fresh[i] {
-                        (chunk.score[i], chunk.winner[i]) = (score, scene as u16);
-                    }
-                }
+                VectorLevel::best().run(Prefer { chunk, scores: array.values(), scene: scene as u16 });
             }
             for (fresh, &winner) in chunk.fresh.iter_mut().zip(&chunk.winner) {
                 *fresh &= winner != NOBODY;
@@ -91,6 +118,45 @@ impl Winners {
     }
 }
 
+/// Counts the scores that are usable.
+struct Count<'a> {
+    count: &'a mut [u16],
+    scores: &'a [u8],
+}
+
+impl Kernel for Count<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run(self) {
+        for (count, &score) in self.count.iter_mut().zip(self.scores) {
+            *count += u16::from(score != NODATA);
+        }
+    }
+}
+
+/// Gives a scene the fresh pixels where its score is less than that of who has them.
+struct Prefer<'a> {
+    chunk: &'a mut ChunkWinners,
+    scores: &'a [u8],
+    scene: u16,
+}
+
+impl Kernel for Prefer<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run(self) {
+        let ChunkWinners { score, winner, fresh, .. } = self.chunk;
+        for (((least, winner), &is_fresh), &score) in score.iter_mut().zip(winner).zip(&*fresh).zip(self.scores) {
+            // Without a branch: which scene is better changes from pixel to pixel.
+            let is_better = (score < *least) & is_fresh;
+            *least = if is_better { score } else { *least };
+            *winner = if is_better { self.scene } else { *winner };
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -107,6 +173,17 @@ mod tests {
         assert_eq!(winners.chunks[0].winner, [1, 0, NOBODY]);
         assert_eq!(winners.chunks[0].count, [2, 2, 0]);
         assert_eq!(winners.chunks[0].fresh, [true, true, false]);
+    }
+
+    #[test]
+    fn fresh_pixels_are_told_by_scene() {
+        let mut chunk = winners(&[[1, 0, NODATA], [0, 0, NODATA]]).chunks.remove(0);
+        assert_eq!(
+            chunk.fresh_of(2),
+            [Wanted::of_mask(3, &[false, true, false]), Wanted::of_mask(3, &[true, false, false])]
+        );
+        chunk.fresh[0] = false;
+        assert!(chunk.fresh_of(2)[1].is_empty());
     }
 
     #[test]

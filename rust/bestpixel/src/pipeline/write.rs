@@ -1,9 +1,9 @@
 //! A composite goes in, a folder of files comes out: COGs, `preview.png`, `item.json` and `composite.json`.
 
-use super::dates::NO_DATE;
+use super::dates::{NO_DATE, dates};
 use super::item::{Asset, stac_item};
 use super::preview::{Thumbnail, encode_preview};
-use super::sink::Sink;
+use super::sink::{Rows, Sink};
 use super::{CancelToken, Error, ErrorKind, Metadata, NODATA, Result, Stage};
 use crate::raster::Grid;
 use crate::tiff::{self, BandInfo, Compression, GeoTiffWriter, ImageInfo, Scaling, WholeFile, sweep};
@@ -21,8 +21,8 @@ pub struct Arrays<'a> {
     pub observation_count: &'a [u16],
     /// See [`super::Composite`].
     pub selected_observation: &'a [u16],
-    /// See [`super::dates`].
-    pub date: &'a [i32],
+    /// Of the scenes that `selected_observation` counts, as RFC 3339.
+    pub datetimes: &'a [&'a str],
 }
 
 /// How a folder is written.
@@ -139,10 +139,12 @@ impl FolderSink {
         let images = self.images.iter().map(|image| Asset::new(name(image.writer.path()), image.writer.image()));
         images.chain([Asset::new(name(self.date.path()), self.date.image())]).collect()
     }
-}
 
-impl Sink for FolderSink {
-    fn put(&mut self, rows: &Arrays<'_>) -> Result<()> {
+    /// Writes the next rows of all arrays, in order from the top, on the pool that the caller runs in.
+    ///
+    /// # Errors
+    /// Of kind [`ErrorKind::Write`], naming the file, or that the run has been cancelled.
+    pub fn push(&mut self, rows: &Arrays<'_>) -> Result<()> {
         let layers = [rows.quality, rows.observation_count, rows.selected_observation];
         let arrays: Vec<&[u16]> = rows.bands.iter().copied().chain(layers).collect();
         let (date, thumbnail, cancel) = (&mut self.date, &mut self.thumbnail, &self.cancel);
@@ -155,9 +157,22 @@ impl Sink for FolderSink {
                 })
             })
         };
-        let (images, date) = rayon::join(images, || date.push(0, rows.date).map_err(refused));
+        let days = || date.push(0, &dates(rows.selected_observation, rows.datetimes.iter().copied())).map_err(refused);
+        let (images, date) = rayon::join(images, days);
         thumbnail.push(rows.bands);
         images.and(date)
+    }
+}
+
+impl Sink for FolderSink {
+    fn put(&mut self, rows: Rows, datetimes: &[&str]) -> Result<()> {
+        self.push(&Arrays {
+            bands: &rows.bands.iter().map(Vec::as_slice).collect::<Vec<_>>(),
+            quality: &rows.quality,
+            observation_count: &rows.observation_count,
+            selected_observation: &rows.selected_observation,
+            datetimes,
+        })
     }
 }
 

@@ -13,18 +13,17 @@
 
 use super::positions::taps;
 use super::sample::{NODATA, Patch, Sample, finish};
-use super::spans::{hull, spans};
-use super::{Positions, general};
+use super::{Positions, Wanted, general};
 use crate::raster::{Kernel, VectorLevel};
 use std::ops::Range;
 
 /// The bilinear mean at each wanted position, handed to `put` in runs: output row, first column, values. [`NODATA`]
-/// where no sample with data has a weight; `wanted` has one entry per position.
+/// where no sample with data has a weight.
 pub fn bilinear<T: Sample>(
-    patch: &Patch<T>,
+    patch: &Patch<'_, T>,
     positions: &Positions,
     nodata: T,
-    wanted: &[bool],
+    wanted: &Wanted,
     put: impl FnMut(usize, usize, &[u16]),
 ) {
     bilinear_at(VectorLevel::best(), patch, positions, nodata, wanted, put);
@@ -33,38 +32,32 @@ pub fn bilinear<T: Sample>(
 /// [`bilinear`] on a chosen level, for tests and measurements.
 pub fn bilinear_at<T: Sample>(
     level: VectorLevel,
-    patch: &Patch<T>,
+    patch: &Patch<'_, T>,
     positions: &Positions,
     nodata: T,
-    wanted: &[bool],
+    wanted: &Wanted,
     mut put: impl FnMut(usize, usize, &[u16]),
 ) {
-    let Some(cols) = hull(wanted, positions.width()) else { return };
+    let Some(cols) = wanted.cols() else { return };
     let mut values = vec![NODATA; cols.len()];
-    let mut put_row = |row: usize, values: &[u16]| {
-        let wanted = &wanted[row * positions.width()..][cols.clone()];
-        // Mostly a row is wanted as a whole; to see that costs less than to look for its spans.
-        if wanted.iter().fold(true, |all, &wanted| all & wanted) {
-            return put(row, cols.start, values);
-        }
-        for span in spans(wanted) {
-            put(row, cols.start + span.start, &values[span]);
+    let mut put_row = |row: usize, runs: &[Range<usize>], values: &[u16]| {
+        for run in runs {
+            put(row, run.start, &values[run.start - cols.start..run.end - cols.start]);
         }
     };
-    let is_wanted = |row: usize| wanted[row * positions.width()..][cols.clone()].contains(&true);
     match positions {
         Positions::Separable { cols: xs, rows: ys } => {
             let mut rows = Rows::new(level, patch, &xs[cols.clone()], nodata);
-            for (row, &y) in ys.iter().enumerate().filter(|(row, _)| is_wanted(*row)) {
-                rows.mean(y, &mut values);
-                put_row(row, &values);
+            for (row, runs) in wanted.rows() {
+                rows.mean(ys[row], &mut values);
+                put_row(row, runs, &values);
             }
         }
         Positions::General { width, cols: xs, rows: ys } => {
-            for row in (0..positions.height()).filter(|&row| is_wanted(row)) {
+            for (row, runs) in wanted.rows() {
                 let here = row * width + cols.start..row * width + cols.end;
                 general::mean(level, patch, &xs[here.clone()], &ys[here], nodata, &mut values);
-                put_row(row, &values);
+                put_row(row, runs, &values);
             }
         }
     }
@@ -144,9 +137,9 @@ fn longest_run(taps: &[Taps], is_single: bool) -> Range<usize> {
 
 /// Output rows one after the other. What has been summed along the last two source rows is kept: the next output row
 /// often needs it again.
-struct Rows<'a, T> {
+struct Rows<'a, T: Copy> {
     level: VectorLevel,
-    patch: &'a Patch<T>,
+    patch: &'a Patch<'a, T>,
     nodata: T,
     columns: Columns,
     scratch: [Vec<T>; 2],
@@ -161,7 +154,7 @@ struct Line {
 }
 
 impl<'a, T: Sample> Rows<'a, T> {
-    fn new(level: VectorLevel, patch: &'a Patch<T>, xs: &[f64], nodata: T) -> Self {
+    fn new(level: VectorLevel, patch: &'a Patch<'a, T>, xs: &[f64], nodata: T) -> Self {
         let line = || Line { row: None, sums: vec![0.0; xs.len()], weights: vec![0.0; xs.len()] };
         let columns = Columns::new(xs, patch.col_off, patch.array.width());
         let scratch = [vec![T::default(); xs.len()], vec![T::default(); xs.len()]];

@@ -15,7 +15,7 @@ const BLOCK: usize = 256;
 /// The bilinear means at a run of positions.
 pub(super) fn mean<T: Sample>(
     level: VectorLevel,
-    patch: &Patch<T>,
+    patch: &Patch<'_, T>,
     xs: &[f64],
     ys: &[f64],
     nodata: T,
@@ -30,8 +30,8 @@ pub(super) fn mean<T: Sample>(
     }
 }
 
-struct Block<'a, T> {
-    patch: &'a Patch<T>,
+struct Block<'a, T: Copy> {
+    patch: &'a Patch<'a, T>,
     xs: &'a [f64],
     ys: &'a [f64],
     nodata: T,

@@ -4,14 +4,14 @@ use proptest::prelude::*;
 
 /// 10 20
 /// 30  0
-fn patch() -> Patch<u16> {
-    Patch { array: Array::from_vec(2, 2, vec![10, 20, 30, 0]), col_off: 4, row_off: 7 }
+fn patch() -> Patch<'static, u16> {
+    Patch::new(Array::from_vec(2, 2, vec![10, 20, 30, 0]), 4, 7)
 }
 
 fn at(x: f64, y: f64) -> u16 {
     let mut out = 7;
     let positions = Positions::Separable { cols: vec![x], rows: vec![y] };
-    bilinear(&patch(), &positions, 0, &[true], |_, _, values| out = values[0]);
+    bilinear(&patch(), &positions, 0, &Wanted::all(1, 1), |_, _, values| out = values[0]);
     out
 }
 
@@ -63,23 +63,28 @@ fn axis() -> impl Strategy<Value = Vec<f64>> {
 
 fn samples<T: Sample + std::fmt::Debug + 'static>(
     value: impl Strategy<Value = T> + 'static,
-) -> impl Strategy<Value = Patch<T>> {
+) -> impl Strategy<Value = Patch<'static, T>> {
     (1..14usize, 1..12usize, 0..6usize, 0..6usize, prop::collection::vec(value, 14 * 12)).prop_map(
-        |(width, height, col_off, row_off, values)| Patch {
-            array: Array::from_vec(width, height, values[..width * height].to_vec()),
-            col_off,
-            row_off,
+        |(width, height, col_off, row_off, values)| {
+            Patch::new(Array::from_vec(width, height, values[..width * height].to_vec()), col_off, row_off)
         },
     )
 }
 
 /// Each level against the naive kernel: separable, general, and under a mask.
-fn check<T: Sample>(patch: &Patch<T>, cols: &[f64], rows: &[f64], nodata: T, mask: u64) -> Result<(), TestCaseError> {
+fn check<T: Sample>(
+    patch: &Patch<'_, T>,
+    cols: &[f64],
+    rows: &[f64],
+    nodata: T,
+    mask: u64,
+) -> Result<(), TestCaseError> {
     let separable = Positions::Separable { cols: cols.to_vec(), rows: rows.to_vec() };
     let (xs, ys) = rows.iter().flat_map(|&y| cols.iter().map(move |&x| (x, y))).unzip();
     let general = Positions::General { width: cols.len(), cols: xs, rows: ys };
     let expected = naive::bilinear(patch, &separable, nodata);
-    let wanted: Vec<bool> = (0..expected.len()).map(|i| mask >> (i % 61) & 1 == 1).collect();
+    let mask: Vec<bool> = (0..expected.len()).map(|i| mask >> (i % 61) & 1 == 1).collect();
+    let wanted = Wanted::of_mask(cols.len(), &mask);
     for (level, positions) in VectorLevel::all().into_iter().flat_map(|level| [(level, &separable), (level, &general)])
     {
         let mut out: Vec<Option<u16>> = vec![None; expected.len()];
@@ -88,7 +93,7 @@ fn check<T: Sample>(patch: &Patch<T>, cols: &[f64], rows: &[f64], nodata: T, mas
                 assert!(out[row * cols.len() + col + i].replace(value).is_none(), "a pixel was set twice");
             }
         });
-        let right = wanted.iter().zip(&expected).map(|(&wanted, &value)| wanted.then_some(value));
+        let right = mask.iter().zip(&expected).map(|(&wanted, &value)| wanted.then_some(value));
         prop_assert_eq!(out, right.collect::<Vec<_>>(), "{}", level.name());
     }
     Ok(())
@@ -134,8 +139,9 @@ proptest! {
         let separable = Positions::Separable { cols: cols.clone(), rows: rows.clone() };
         let (xs, ys) = rows.iter().flat_map(|&y| cols.iter().map(move |&x| (x, y))).unzip();
         let general = Positions::General { width: cols.len(), cols: xs, rows: ys };
-        let wanted: Vec<bool> = (0..cols.len() * rows.len()).map(|i| mask >> (i % 61) & 1 == 1).collect();
-        let touched = touched(&separable, &wanted, &tiling, is_nearest);
+        let mask: Vec<bool> = (0..cols.len() * rows.len()).map(|i| mask >> (i % 61) & 1 == 1).collect();
+        let wanted = Wanted::of_mask(cols.len(), &mask);
+        let touched = touched(&separable, &mask, &tiling, is_nearest);
         let mut expected = vec![false; tiling.count()];
         for &(col, row) in &touched {
             expected[row / tile.1 * tiling.across() + col / tile.0] = true;

@@ -12,7 +12,7 @@ mod nearest;
 mod nodes;
 mod positions;
 mod sample;
-mod spans;
+mod wanted;
 mod warp;
 mod whole;
 mod wide;
@@ -21,6 +21,7 @@ pub use bilinear::{bilinear, bilinear_at};
 pub use nearest::nearest;
 pub use positions::{Footprint, Positions};
 pub use sample::{NODATA, Patch, Sample};
+pub use wanted::Wanted;
 pub use warp::{Points, Warp};
 pub use wide::{Method, resample};
 

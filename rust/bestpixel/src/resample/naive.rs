@@ -4,12 +4,12 @@ use super::sample::{Patch, Sample, finish};
 use super::{Positions, positions::taps};
 
 /// The bilinear mean around each position, row by row.
-pub(super) fn bilinear<T: Sample>(patch: &Patch<T>, positions: &Positions, nodata: T) -> Vec<u16> {
+pub(super) fn bilinear<T: Sample>(patch: &Patch<'_, T>, positions: &Positions, nodata: T) -> Vec<u16> {
     let at = |index: usize| positions.at(index / positions.width(), index % positions.width());
     (0..positions.width() * positions.height()).map(|index| mean_2x2(patch, at(index), nodata)).collect()
 }
 
-fn mean_2x2<T: Sample>(patch: &Patch<T>, (x, y): (f64, f64), nodata: T) -> u16 {
+fn mean_2x2<T: Sample>(patch: &Patch<'_, T>, (x, y): (f64, f64), nodata: T) -> u16 {
     if !(x.is_finite() && y.is_finite()) {
         return super::NODATA;
     }

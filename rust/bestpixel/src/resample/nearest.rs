@@ -11,7 +11,7 @@ const OUTSIDE: usize = usize::MAX;
 
 /// The sample in which each position lies, `missing` outside the patch. An edge belongs to the pixel right of or below
 /// it.
-pub fn nearest<T: Copy>(patch: &Patch<T>, positions: &Positions, missing: T) -> Array<T> {
+pub fn nearest<T: Copy>(patch: &Patch<'_, T>, positions: &Positions, missing: T) -> Array<T> {
     match positions {
         Positions::Separable { cols, rows } => separable(patch, cols, rows, missing),
         Positions::General { width, cols, rows } => general(patch, *width, cols, rows, missing),
@@ -26,7 +26,7 @@ fn place(position: f64, offset: usize, size: usize) -> usize {
     if from_first >= 0.0 && from_first < size as f64 { from_first as usize } else { OUTSIDE }
 }
 
-fn separable<T: Copy>(patch: &Patch<T>, cols: &[f64], rows: &[f64], missing: T) -> Array<T> {
+fn separable<T: Copy>(patch: &Patch<'_, T>, cols: &[f64], rows: &[f64], missing: T) -> Array<T> {
     let mut out = Array::filled(cols.len(), rows.len(), missing);
     let cols: Vec<usize> = cols.iter().map(|&x| place(x, patch.col_off, patch.array.width())).collect();
     // Where the output has the source's pixels, a row is copied as it is.
@@ -58,7 +58,7 @@ fn separable<T: Copy>(patch: &Patch<T>, cols: &[f64], rows: &[f64], missing: T) 
     out
 }
 
-fn general<T: Copy>(patch: &Patch<T>, width: usize, cols: &[f64], rows: &[f64], missing: T) -> Array<T> {
+fn general<T: Copy>(patch: &Patch<'_, T>, width: usize, cols: &[f64], rows: &[f64], missing: T) -> Array<T> {
     let source = patch.array.values();
     let mut values = Vec::with_capacity(cols.len());
     let mut places = [0; BLOCK];
@@ -102,7 +102,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn slow(patch: &Patch<u8>, (x, y): (f64, f64)) -> u8 {
+    fn slow(patch: &Patch<'_, u8>, (x, y): (f64, f64)) -> u8 {
         let is_number = x.is_finite() && y.is_finite();
         is_number.then(|| patch.get(x.floor() as i64, y.floor() as i64)).flatten().unwrap_or(99)
     }
@@ -118,7 +118,7 @@ mod tests {
         #[test]
         fn each_position_gets_its_sample(cols in axis(), rows in axis(), off in 0..5usize) {
             let array = Array::from_vec(5, 4, (0..20).collect());
-            let patch = Patch { array, col_off: off, row_off: 2 };
+            let patch = Patch::new(array, off, 2);
             let positions = Positions::Separable { cols: cols.clone(), rows: rows.clone() };
             let out = nearest(&patch, &positions, 99);
             let all: Vec<(f64, f64)> = rows.iter().flat_map(|&y| cols.iter().map(move |&x| (x, y))).collect();

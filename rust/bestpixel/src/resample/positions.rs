@@ -1,6 +1,6 @@
 //! Where output pixels lie among the pixels of a source level, and which tiles they touch.
 
-use super::spans::any_in_column;
+use super::Wanted;
 use super::whole::round;
 use crate::raster::{Tiling, Window};
 use std::ops::Range;
@@ -102,13 +102,12 @@ impl Footprint {
     }
 
     /// The smallest window of the raster that holds all samples of the wanted output pixels; None where they need none.
-    pub fn window(self, positions: &Positions, wanted: &[bool], tiling: &Tiling) -> Option<Window> {
+    pub fn window(self, positions: &Positions, wanted: &Wanted, tiling: &Tiling) -> Option<Window> {
         let (cols, rows) = match positions {
             Positions::Separable { cols, rows } => {
-                let any = any_in_column(wanted, cols.len());
+                let any = wanted.any_in_column(0..rows.len());
                 let cols = cols.iter().zip(any).filter(|(_, any)| *any).map(|(&x, _)| x);
-                let rows = rows.iter().zip(wanted.chunks_exact(positions.width().max(1)));
-                let rows = rows.filter(|(_, wanted)| wanted.contains(&true)).map(|(&y, _)| y);
+                let rows = wanted.rows().map(|(row, _)| rows[row]);
                 (self.range(cols, tiling.width)?, self.range(rows, tiling.height)?)
             }
             Positions::General { cols, rows, .. } => {
@@ -131,8 +130,8 @@ impl Footprint {
         self.inside(position, size).map_or(0..0, |(first, last)| first / tile..last / tile + 1)
     }
 
-    /// Marks the tiles that the wanted output pixels touch. `wanted` has one entry per position, `marks` one per tile.
-    pub fn mark_tiles(self, positions: &Positions, wanted: &[bool], tiling: &Tiling, marks: &mut [bool]) {
+    /// Marks the tiles that the wanted output pixels touch. `marks` has one entry per tile.
+    pub fn mark_tiles(self, positions: &Positions, wanted: &Wanted, tiling: &Tiling, marks: &mut [bool]) {
         match positions {
             Positions::Separable { cols, rows } => self.mark_separable(cols, rows, wanted, tiling, marks),
             Positions::General { cols, rows, .. } => self.mark_general(cols, rows, wanted, tiling, marks),
@@ -140,25 +139,24 @@ impl Footprint {
     }
 
     /// Output rows that touch the same tile rows are taken together: per row there is only the mask to be joined.
-    fn mark_separable(self, xs: &[f64], ys: &[f64], wanted: &[bool], tiling: &Tiling, marks: &mut [bool]) {
-        let width = xs.len();
+    fn mark_separable(self, xs: &[f64], ys: &[f64], wanted: &Wanted, tiling: &Tiling, marks: &mut [bool]) {
         let cols: Vec<_> = xs.iter().map(|&x| self.tiles(x, tiling.width, tiling.tile_width)).collect();
         let rows: Vec<_> = ys.iter().map(|&y| self.tiles(y, tiling.height, tiling.tile_height)).collect();
         let mut first = 0;
         for group in rows.chunk_by(PartialEq::eq) {
-            let mask = &wanted[first * width..(first + group.len()) * width];
-            first += group.len();
+            let here = first..first + group.len();
+            first = here.end;
             if group[0].is_empty() {
                 continue;
             }
-            for (cols, _) in cols.iter().zip(any_in_column(mask, width)).filter(|(_, any)| *any) {
+            for (cols, _) in cols.iter().zip(wanted.any_in_column(here)).filter(|(_, any)| *any) {
                 mark(&group[0], cols, tiling, marks);
             }
         }
     }
 
     /// Neighbours mostly touch the same tile: as long as positions stay inside the last one, nothing is to be done.
-    fn mark_general(self, xs: &[f64], ys: &[f64], wanted: &[bool], tiling: &Tiling, marks: &mut [bool]) {
+    fn mark_general(self, xs: &[f64], ys: &[f64], wanted: &Wanted, tiling: &Tiling, marks: &mut [bool]) {
         // Positions whose samples all lie in one tile along an axis.
         let margin = if self == Self::Nearest { 0.0 } else { 0.5 };
         let within = |tiles: &Range<usize>, tile: usize| {
@@ -166,12 +164,12 @@ impl Footprint {
             if tiles.len() == 1 { start + margin..end - margin } else { 0.0..0.0 }
         };
         let (mut known_x, mut known_y) = (0.0..0.0, 0.0..0.0);
-        for ((x, y), _) in xs.iter().zip(ys).zip(wanted).filter(|(_, wanted)| **wanted) {
-            if known_x.contains(x) && known_y.contains(y) {
+        for (x, y) in wanted.indices().map(|i| (xs[i], ys[i])) {
+            if known_x.contains(&x) && known_y.contains(&y) {
                 continue;
             }
-            let cols = self.tiles(*x, tiling.width, tiling.tile_width);
-            let rows = self.tiles(*y, tiling.height, tiling.tile_height);
+            let cols = self.tiles(x, tiling.width, tiling.tile_width);
+            let rows = self.tiles(y, tiling.height, tiling.tile_height);
             mark(&rows, &cols, tiling, marks);
             (known_x, known_y) = (within(&cols, tiling.tile_width), within(&rows, tiling.tile_height));
         }
@@ -185,12 +183,12 @@ fn mark(rows: &Range<usize>, cols: &Range<usize>, tiling: &Tiling, marks: &mut [
 }
 
 /// The least and greatest source column and row among the wanted positions that can touch the raster.
-fn extent(xs: &[f64], ys: &[f64], wanted: &[bool], tiling: &Tiling) -> Option<[[f64; 2]; 2]> {
+fn extent(xs: &[f64], ys: &[f64], wanted: &Wanted, tiling: &Tiling) -> Option<[[f64; 2]; 2]> {
     let (mut cols, mut rows) = ([f64::INFINITY, f64::NEG_INFINITY], [f64::INFINITY, f64::NEG_INFINITY]);
     let (width, height) = (tiling.width as f64, tiling.height as f64);
-    for ((&x, &y), &wanted) in xs.iter().zip(ys).zip(wanted) {
+    for (x, y) in wanted.indices().map(|i| (xs[i], ys[i])) {
         // What lies more than half a pixel outside has no sample.
-        if wanted && (-0.5..=width + 0.5).contains(&x) && (-0.5..=height + 0.5).contains(&y) {
+        if (-0.5..=width + 0.5).contains(&x) && (-0.5..=height + 0.5).contains(&y) {
             cols = [cols[0].min(x), cols[1].max(x)];
             rows = [rows[0].min(y), rows[1].max(y)];
         }
@@ -209,7 +207,7 @@ mod tests {
     fn tiles(footprint: Footprint, x: f64, y: f64) -> Vec<usize> {
         let positions = Positions::Separable { cols: vec![x], rows: vec![y] };
         let mut marks = vec![false; TILING.count()];
-        footprint.mark_tiles(&positions, &[true], &TILING, &mut marks);
+        footprint.mark_tiles(&positions, &Wanted::all(1, 1), &TILING, &mut marks);
         (0..marks.len()).filter(|&i| marks[i]).collect()
     }
 

@@ -4,6 +4,7 @@
 
 use super::whole::floor_u16;
 use crate::raster::{Array, Window};
+use std::borrow::Cow;
 
 /// The value of output pixels that have none.
 pub const NODATA: u16 = u16::MAX;
@@ -55,16 +56,21 @@ impl Sample for i16 {
 
 /// Decoded samples of a part of a level. What lies outside is treated as missing.
 #[derive(Debug)]
-pub struct Patch<T> {
-    /// The samples.
-    pub array: Array<T>,
+pub struct Patch<'a, T: Copy> {
+    /// The samples: put together, or a whole tile where it lies.
+    pub array: Cow<'a, Array<T>>,
     /// Column of the first sample in the level.
     pub col_off: usize,
     /// Row of the first sample in the level.
     pub row_off: usize,
 }
 
-impl<T: Copy> Patch<T> {
+impl<T: Copy> Patch<'_, T> {
+    /// Samples that have been put together; column and row of the first one in the level.
+    pub fn new(array: Array<T>, col_off: usize, row_off: usize) -> Self {
+        Self { array: Cow::Owned(array), col_off, row_off }
+    }
+
     /// The part of the level that it holds.
     pub(super) fn window(&self) -> Window {
         Window::new(self.col_off, self.row_off, self.array.width(), self.array.height())

@@ -5,7 +5,7 @@
 
 use super::positions::taps;
 use super::sample::{NODATA, Patch, Sample, finish};
-use super::{Positions, bilinear};
+use super::{Positions, Wanted, bilinear};
 
 /// How reflectance is resampled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,18 +26,18 @@ pub enum Method {
 /// Resamples the wanted pixels by a method; arguments as of [`bilinear`].
 pub fn resample<T: Sample>(
     method: Method,
-    patch: &Patch<T>,
+    patch: &Patch<'_, T>,
     positions: &Positions,
     nodata: T,
-    wanted: &[bool],
+    wanted: &Wanted,
     mut put: impl FnMut(usize, usize, &[u16]),
 ) {
     let pixel = match method {
         Method::Bilinear => return bilinear(patch, positions, nodata, wanted, put),
-        Method::Cubic => |patch: &Patch<T>, positions: &Positions, at: (usize, usize), nodata: T, bilinear: u16| {
+        Method::Cubic => |patch: &Patch<'_, T>, positions: &Positions, at: (usize, usize), nodata: T, bilinear: u16| {
             cubic(patch, positions.at(at.0, at.1), nodata).unwrap_or(bilinear)
         },
-        Method::Average => |patch: &Patch<T>, positions: &Positions, at: (usize, usize), nodata: T, _: u16| {
+        Method::Average => |patch: &Patch<'_, T>, positions: &Positions, at: (usize, usize), nodata: T, _: u16| {
             average(patch, positions, at, nodata)
         },
     };
@@ -51,7 +51,7 @@ pub fn resample<T: Sample>(
 }
 
 /// Cubic convolution; None where a sample is missing.
-fn cubic<T: Sample>(patch: &Patch<T>, (x, y): (f64, f64), nodata: T) -> Option<u16> {
+fn cubic<T: Sample>(patch: &Patch<'_, T>, (x, y): (f64, f64), nodata: T) -> Option<u16> {
     if !(x.is_finite() && y.is_finite()) {
         return None;
     }
@@ -75,7 +75,7 @@ fn cubic_weights(t: f32) -> [f32; 4] {
 }
 
 /// The mean over the box that an output pixel covers.
-fn average<T: Sample>(patch: &Patch<T>, positions: &Positions, at: (usize, usize), nodata: T) -> u16 {
+fn average<T: Sample>(patch: &Patch<'_, T>, positions: &Positions, at: (usize, usize), nodata: T) -> u16 {
     let (x, y) = positions.at(at.0, at.1);
     let (width, height) = extent(positions, at);
     if ![x, y, width, height].iter().all(|v| v.is_finite()) {
@@ -124,15 +124,15 @@ mod tests {
     use crate::raster::Array;
 
     /// Values that rise by 10 to the right and by 100 downwards, from 1000 on.
-    fn ramp() -> Patch<u16> {
+    fn ramp() -> Patch<'static, u16> {
         let values = (0..64).map(|i| 1000 + i % 8 * 10 + i / 8 * 100).collect();
-        Patch { array: Array::from_vec(8, 8, values), col_off: 0, row_off: 0 }
+        Patch::new(Array::from_vec(8, 8, values), 0, 0)
     }
 
-    fn at(method: Method, patch: &Patch<u16>, cols: &[f64], rows: &[f64]) -> Vec<u16> {
+    fn at(method: Method, patch: &Patch<'_, u16>, cols: &[f64], rows: &[f64]) -> Vec<u16> {
         let positions = Positions::Separable { cols: cols.to_vec(), rows: rows.to_vec() };
         let mut out = Vec::new();
-        let wanted = vec![true; cols.len() * rows.len()];
+        let wanted = Wanted::all(cols.len(), rows.len());
         resample(method, patch, &positions, 0, &wanted, |_, _, values| out.extend_from_slice(values));
         out
     }
@@ -146,7 +146,7 @@ mod tests {
     #[test]
     fn missing_samples_take_no_part() {
         let mut patch = ramp();
-        patch.array.row_mut(3)[3] = 0;
+        patch.array.to_mut().row_mut(3)[3] = 0;
         let bilinear = at(Method::Bilinear, &patch, &[4.0], &[4.25]);
         assert_eq!(at(Method::Cubic, &patch, &[4.0], &[4.25]), bilinear);
         assert_eq!(at(Method::Average, &patch, &[4.0, 6.0], &[4.0, 6.0])[..2], [1403, 1405]);

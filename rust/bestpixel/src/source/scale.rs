@@ -1,5 +1,9 @@
 //! Samples as a file has them go in, DN (reflectance x 10000) come out, with one value for what is missing (rules V1, V3).
 
+#![expect(clippy::inline_always, reason = "only what is inlined into a level's shell is compiled for that level")]
+
+use crate::raster::{Kernel, VectorLevel};
+
 /// The DN of what is missing: no valid sample becomes 0, the least is 1.
 pub const MISSING_DN: u16 = 0;
 
@@ -32,28 +36,45 @@ impl Scale {
 
     /// Turns samples into DN where they are.
     pub fn apply(&self, samples: &mut [u16], offset: u16) {
-        // What is asked for every sample anew keeps the loop from being vectorised.
-        if self.factor == 1.0 {
-            samples.iter_mut().for_each(|sample| *sample = self.shifted(i32::from(*sample), offset));
-        } else {
-            samples.iter_mut().for_each(|sample| *sample = self.scaled(i32::from(*sample), offset));
-        }
+        VectorLevel::best().run(Apply { scale: *self, samples, offset });
     }
 
-    #[inline]
+    #[inline(always)]
     fn shifted(&self, sample: i32, offset: u16) -> u16 {
         self.finish(sample, sample + self.addend as i32, offset)
     }
 
-    #[inline]
+    #[inline(always)]
     fn scaled(&self, sample: i32, offset: u16) -> u16 {
         self.finish(sample, (f64::from(sample) * self.factor + self.addend + 0.5).floor() as i32, offset)
     }
 
-    #[inline]
+    #[inline(always)]
     fn finish(&self, sample: i32, dn: i32, offset: u16) -> u16 {
         let dn = (dn - i32::from(offset)).clamp(1, i32::from(LARGEST_DN)) as u16;
         if sample == self.fill { MISSING_DN } else { dn }
+    }
+}
+
+/// Many samples.
+struct Apply<'a> {
+    scale: Scale,
+    samples: &'a mut [u16],
+    offset: u16,
+}
+
+impl Kernel for Apply<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run(self) {
+        let Self { scale, samples, offset } = self;
+        // What is asked for every sample anew keeps the loop from being vectorised.
+        if scale.factor == 1.0 {
+            samples.iter_mut().for_each(|sample| *sample = scale.shifted(i32::from(*sample), offset));
+        } else {
+            samples.iter_mut().for_each(|sample| *sample = scale.scaled(i32::from(*sample), offset));
+        }
     }
 }
 

@@ -17,6 +17,8 @@ pub struct Scene {
     pub platform: String,
     /// Acquisition time, RFC 3339; of MODIS the nominal day.
     pub datetime: String,
+    /// Share of clouds in percent, as the item tells it.
+    pub cloud_cover: Option<f64>,
     /// To be subtracted from reflectance.
     pub offset: u16,
     /// Where the item contradicts itself: the file whose pixels tell whether [`Scene::offset`] is still in them.
@@ -79,6 +81,7 @@ impl Scene {
             tile: collection.tile.tile(item).map_err(lacking)?,
             platform: item.text("platform").unwrap_or_default().to_lowercase(),
             datetime,
+            cloud_cover: item.number("eo:cloud_cover").filter(|_| collection.has_cloud_cover),
             offset: collection.offset.offset(item),
             witness_href: collection.offset.witness(item).map(href).transpose()?,
             quality_hrefs: collection.quality_assets(bands).into_iter().map(href).collect::<Result<_, _>>()?,
