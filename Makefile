@@ -132,7 +132,7 @@ FUZZ_SECONDS ?= 10
 fuzz: system
 	tools/fuzz.sh $(FUZZ_SECONDS)
 
-# Full-size scenes (12 GB) are made once, in a quarter of an hour.
+# Full-size scenes (12 GB) are made once, in a quarter of an hour. BESTPIXEL_S2MOSAIC=PYTHON lets a peer take part.
 bench: system $(STAMPS)/bench $(STAMPS)/extension
 	$(CARGO) bench -p benches $(LOCKED)
 	$(CARGO) build --release $(LOCKED) -p benches -p bestpixel-origin -p spx-build --bins

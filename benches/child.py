@@ -98,7 +98,38 @@ def odc_stac(task: Task) -> Run:
     return run
 
 
-TOOLS = {"bestpixel": bestpixel, "odc-stac": odc_stac, "months": months}
+S2_BANDS = {
+    "coastal": "B01", "blue": "B02", "green": "B03", "red": "B04", "rededge1": "B05", "rededge2": "B06",
+    "rededge3": "B07", "nir": "B08", "nir08": "B8A", "nir09": "B09", "swir16": "B11", "swir22": "B12",
+}  # fmt: skip
+
+
+def s2mosaic(task: Task) -> Run:
+    """S2Mosaic with the provider's own mask, first clear date; its source is pointed at the local API and files."""
+    import dataclasses
+
+    import s2mosaic as peer
+    from s2mosaic import sources
+
+    here = {"stac_url": task["stac"], "readable_href_prefixes": ("http://",)}
+    sources._SOURCES["AWS"] = dataclasses.replace(sources._SOURCES["AWS"], **here)
+    epsg = int(task["crs"].removeprefix("EPSG:"))
+    year, month = map(int, task["datetime"].split("-")[:2])
+
+    def run() -> Outcome:
+        arrays, _ = peer.mosaic(
+            bounds=tuple(task["grid"]["bounds"]), input_crs=epsg, output_crs=epsg, snap_to_source_grid=True,
+            resolution=int(task["resolution"]), resampling_method="bilinear",
+            start_year=year, start_month=month, duration_months=1,
+            bands=[S2_BANDS[band] for band in task["bands"]],
+            mosaic_method="first", cloud_mask="SCL", scene_order="valid_data", source="AWS",
+        )  # fmt: skip
+        return {"output_bytes": arrays.nbytes, "version": peer.__version__}, {}
+
+    return run
+
+
+TOOLS = {"bestpixel": bestpixel, "odc-stac": odc_stac, "s2mosaic": s2mosaic, "months": months}
 
 
 def main() -> None:

@@ -3,7 +3,8 @@
 `python benches/compare.py [--scenes DIR] [--rounds N] [--out RESULTS.md]`, as `make bench` does it. Tools take turns,
 each run is a process of its own; the fastest of its rounds counts, all are told. What is measured, and what is not, is
 written into the results. Needs the extension in release mode and the release binaries `origin`, `decode-floor` and
-`spx-build`.
+`spx-build`. S2Mosaic brings torch with it, so it is not installed by us: where `BESTPIXEL_S2MOSAIC` names a Python that
+has it, it takes part.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ import least  # noqa: E402
 import numpy as np  # noqa: E402
 from origin import Origin  # noqa: E402
 from pyproj import Transformer  # noqa: E402
+from stac_server import Standin  # noqa: E402
 
 Item = dict[str, Any]
 Task = dict[str, Any]
@@ -38,6 +40,7 @@ YEARS = [2020, 2021, 2022, 2023, 2024]
 ALL_BANDS = list(full_scenes.BANDS)
 RELEASE = Path(os.environ.get("CARGO_TARGET_DIR", HERE.parent / "target")) / "release"
 CRS = f"EPSG:{full_scenes.EPSG}"
+S2MOSAIC = os.environ.get("BESTPIXEL_S2MOSAIC")
 
 
 class Case(NamedTuple):
@@ -105,8 +108,9 @@ def in_other_years(items: list[Item]) -> list[Item]:
 def child(task: dict[str, Any], origin: Origin, delay_ms: int) -> Figures:
     """One run; its figures with what the origin has counted."""
     origin.behave(delay_ms=delay_ms)
+    python = (S2MOSAIC if task["tool"] == "s2mosaic" else None) or sys.executable
     done = subprocess.run(  # noqa: S603
-        [sys.executable, HERE / "child.py"], input=json.dumps(task), capture_output=True, text=True, check=False
+        [python, HERE / "child.py"], input=json.dumps(task), capture_output=True, text=True, check=False
     )
     if done.returncode != 0:
         raise RuntimeError(f"{task['tool']}: {done.stderr[-2000:]}")
@@ -125,6 +129,11 @@ def decode_floor(tiles: list[least.Tile]) -> float:
 def best(runs: list[Figures]) -> Figures:
     """The fastest run."""
     return min(runs, key=lambda run: float(run["seconds"]))
+
+
+def named(run: Figures, tool: str) -> str:
+    """A tool with its version, where its run tells it."""
+    return f"{tool} {run['version']}" if "version" in run else tool
 
 
 def row(tool: str, runs: list[Figures], least_bytes: int) -> str:
@@ -150,8 +159,8 @@ def same(folder: Path) -> str:
     )
 
 
-def tasks(case: Case, items: list[Item], origin: Origin, folder: Path) -> tuple[Task, Task]:
-    """What the two tools are asked for: the same grid, dates and bands."""
+def tasks(case: Case, items: list[Item], origin: Origin, folder: Path) -> list[Task]:
+    """What the tools are asked for, ours first: the same grid, dates and bands."""
     task = {
         "bbox": bbox(case.bounds),
         "datetime": MONTH,
@@ -162,7 +171,10 @@ def tasks(case: Case, items: list[Item], origin: Origin, folder: Path) -> tuple[
     ours = {**task, "tool": "bestpixel", "items": served(items, origin), "result": str(folder / "bestpixel.npz")}
     grid = child(ours, origin, 0)["grid"]
     theirs = {**task, "tool": "odc-stac", "items": served(clear(items), origin), "grid": grid}
-    return ours, {**theirs, "result": str(folder / "odc-stac.npz")}
+    others = [{**theirs, "result": str(folder / "odc-stac.npz")}]
+    if S2MOSAIC:
+        others.append({**task, "tool": "s2mosaic", "grid": grid})
+    return [ours, *others]
 
 
 def least_tiles(run: Figures, result: str, items: list[Item], scenes: Path) -> tuple[list[least.Tile], int]:
@@ -175,16 +187,19 @@ def least_tiles(run: Figures, result: str, items: list[Item], scenes: Path) -> t
 def compare(case: Case, items: list[Item], scenes: Path, origin: Origin, rounds: int) -> list[str]:
     """The tables of a case."""
     lines = [f"## {case.name}", ""]
-    with tempfile.TemporaryDirectory() as name:
-        ours, theirs = tasks(case, items, origin, Path(name))
+    with tempfile.TemporaryDirectory() as name, Standin(served(clear(items), origin), page_size=100) as api:
+        ours, *others = tasks(case, items, origin, Path(name))
         for delay in DELAYS:
-            own, peer, floors = list[Figures](), list[Figures](), list[float]()
+            own, floors = list[Figures](), list[float]()
+            peers: dict[str, list[Figures]] = {task["tool"]: [] for task in others}
             for _ in range(rounds):
                 own.append(child(ours, origin, delay))
                 tiles, least_bytes = least_tiles(own[-1], ours["result"], items, scenes)
                 floors.append(decode_floor(tiles))
-                peer.append(child(theirs, origin, delay))
-            ratio = best(peer)["seconds"] / best(own)["seconds"]
+                for task in others:
+                    peers[task["tool"]].append(child({**task, "stac": f"{api.root}/v1"}, origin, delay))
+            ratio = {tool: best(runs)["seconds"] / best(own)["seconds"] for tool, runs in peers.items()}
+            told = [f"**{ratio[tool]:.1f} x** as fast as {named(runs[0], tool)}" for tool, runs in peers.items()]
             of_floor = best(own)["seconds"] / min(floors)
             lines += [
                 f"{delay} ms per request; least possible {least_bytes / 1e6:.1f} MB; floor {min(floors):.2f} s",
@@ -192,23 +207,26 @@ def compare(case: Case, items: list[Item], scenes: Path, origin: Origin, rounds:
                 "| | s | all rounds | requests | MB | / least | MiB beyond output |",
                 "|---|---|---|---|---|---|---|",
                 row("bestpixel", own, least_bytes),
-                row("odc-stac", peer, least_bytes),
+                *(row(tool, runs, least_bytes) for tool, runs in peers.items()),
                 "",
-                f"bestpixel is **{ratio:.1f} x** as fast (wanted: {case.wanted}), {of_floor:.2f} x the floor"
-                + (" (wanted: 2.0)." if delay == 0 else "."),
+                f"bestpixel is {', '.join(told)} (wanted of odc-stac: {case.wanted}), "
+                f"and takes {of_floor:.2f} x the floor" + (" (wanted: 2.0)." if delay == 0 else "."),
                 "",
             ]
         lines += [same(Path(name)), ""]
     return lines
 
 
-def compare_months(items: list[Item], origin: Origin, rounds: int) -> list[str]:
+MONTHS = {"28 x 28 km": CASES[1].bounds, "100 x 100 km": CASES[0].bounds}
+"""What waits for round trips most, and what waits for the processor most."""
+
+
+def compare_months(area: str, items: list[Item], origin: Origin, rounds: int) -> list[str]:
     """One month of five years in one batch, and one by one."""
-    case = CASES[0]
     many = served(in_other_years(items), origin)
     task = {
         "tool": "months",
-        "bbox": bbox(case.bounds),
+        "bbox": bbox(MONTHS[area]),
         "resolution": 60.0,
         "bands": ["blue", "green", "red", "nir"],
         "years": YEARS,
@@ -220,7 +238,7 @@ def compare_months(items: list[Item], origin: Origin, rounds: int) -> list[str]:
         singles.append(child({**task, "is_batch": False}, origin, 50))
     ratio = best(batch)["seconds"] / best(singles)["seconds"]
     return [
-        "## July of five years, 100 x 100 km, 60 m, 4 bands, 50 ms per request",
+        f"## July of five years, {area}, 60 m, 4 bands, 50 ms per request",
         "",
         "| | s | requests | MB |",
         "|---|---|---|---|",
@@ -258,7 +276,8 @@ def stream(items: list[Item], origin: Origin) -> list[str]:
 ABOUT = """
 Ten synthetic scenes (`benches/full_scenes.py`: two tiles of 10980 x 10980 pixels, five dates, twelve bands and SCL) are
 served by `tests/origin`, on the same cores as the tools. odc-stac loads all scenes below 90 % of cloud in its fastest
-form (threads, one solar day at a time, no dask); numpy then takes the first clear date of each pixel. Times are of
+form (threads, one solar day at a time, no dask); numpy then takes the first clear date of each pixel. S2Mosaic masks
+by the scene classification and takes the first clear date as well; it searches a local API. Times are of
 the call, without imports. The floor is bare libdeflate on all cores over the least tiles, in memory already: nothing is
 fetched, resampled or chosen. Absolute times say little: read the ratios.
 """
@@ -288,7 +307,8 @@ def main() -> None:
     try:
         for case in CASES:
             lines += compare(case, items, arguments.scenes, origin, arguments.rounds)
-        lines += compare_months(items, origin, arguments.rounds)
+        for area in MONTHS:
+            lines += compare_months(area, items, origin, arguments.rounds)
         lines += stream(items, origin)
     finally:
         origin.close()

@@ -90,6 +90,15 @@ class Standin:
         """The requests to blob storage so far."""
         return [entry for entry in self.log if BLOB_HOST in entry.target]
 
+    def landing_page(self) -> dict[str, Any]:
+        """What the API says of itself: pystac-client asks for it first."""
+        core = "https://api.stacspec.org/v1.0.0"
+        search = {"rel": "search", "type": "application/geo+json", "method": "POST", "href": f"{self.root}/v1/search"}
+        root = {"rel": "root", "type": "application/json", "href": f"{self.root}/v1"}
+        conforms_to = [f"{core}/core", f"{core}/item-search", f"{core}/item-search#query"]
+        about = {"type": "Catalog", "stac_version": "1.0.0", "id": "standin", "description": "a stand-in"}
+        return {**about, "conformsTo": conforms_to, "links": [root, search]}
+
     def page(self, query: dict[str, Any], start: int) -> dict[str, Any]:
         """One page of a search, and the link to the next as the dialect has it."""
         found = [item for item in self.items if _matches(item, query)]
@@ -176,6 +185,8 @@ class _Handler(BaseHTTPRequestHandler):
         """Tokens, blobs and files."""
         entry = self._keep(None)
         parts = urlsplit(self.path)
+        if parts.path == "/v1":
+            return self._send(entry, 200, self.standin.landing_page())
         if "/sas/token/" in parts.path:
             return self._send(entry, 200, self.standin.token(parts.path.split("/sas/token/")[1]))
         if (parts.hostname or "").endswith(BLOB_HOST):
