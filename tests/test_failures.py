@@ -66,6 +66,19 @@ def damage_tile(path: Path, index: int) -> None:
     path.write_bytes(data)
 
 
+def damage_overview(path: Path) -> None:
+    """Give the first overview a compression that nobody knows."""
+    data = bytearray(path.read_bytes())
+    (main,) = struct.unpack_from("<I", data, 4)
+    (count,) = struct.unpack_from("<H", data, main)
+    (overview,) = struct.unpack_from("<I", data, main + 2 + 12 * count)
+    (count,) = struct.unpack_from("<H", data, overview)
+    places = [overview + 2 + 12 * i for i in range(count)]
+    (place,) = (place for place in places if struct.unpack_from("<H", data, place)[0] == 259)
+    struct.pack_into("<H", data, place + 8, 60_000)
+    path.write_bytes(data)
+
+
 def winner(out: bp.Composite) -> NDArray[np.str_]:
     """The id of each pixel's scene."""
     index = out["selected_observation"].astype(int)
@@ -101,6 +114,19 @@ def test_a_damaged_tile_gives_way_to_the_next_best(folder: Path) -> None:
     assert f"tile {TILE_INDEX} at byte" in skipped["cause"]
     with pytest.raises(bp.FormatError, match=rf"{BROKEN}.*B04\.tif.*tile {TILE_INDEX}"):
         compose(catalog, on_error="raise")
+
+
+def test_a_damaged_overview_is_told_and_a_finer_level_taken(folder: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Nothing is lost but the bytes of a finer level; the log names the file."""
+    clean = compose(folder / "items.json", resolution=480.0)
+    damage_overview(folder / BROKEN / "B04.tif")
+    with caplog.at_level("WARNING", "bestpixel.tiff"):
+        out = compose(folder / "items.json", resolution=480.0)
+    (message,) = {record.getMessage() for record in caplog.records}
+    assert message.startswith(str(folder / BROKEN / "B04.tif"))
+    assert "1 of its overviews cannot be read" in message
+    assert out["skipped"] == []
+    np.testing.assert_array_equal(winner(out), winner(clean))
 
 
 def test_where_blocks_are_cut_does_not_matter(folder: Path) -> None:

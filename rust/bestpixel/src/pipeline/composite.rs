@@ -116,9 +116,9 @@ pub struct Timings {
     pub total: f64,
     /// Millions of reflectance pixels decoded.
     pub read_megapixels: f64,
-    /// Requests, retries among them.
+    /// Requests, retries among them. Months of one batch share them: these are the batch's until the month was done.
     pub requests: u64,
-    /// Bytes received.
+    /// Bytes received, of the batch as well.
     pub bytes: u64,
 }
 

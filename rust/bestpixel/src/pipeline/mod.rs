@@ -4,10 +4,11 @@
 //! request -> catalog -> scout -> select -> plan -> quality -> winners -> read -> compose -> write
 //! ```
 //!
-//! Planning ends before a reflectance pixel is fetched. Only `run.rs` knows all stages; a stage uses the types of
-//! earlier stages, never of later ones.
+//! Planning ends before a reflectance pixel is fetched. Only `run.rs`, `survey.rs` and `blocks.rs` know all stages; a
+//! stage uses the types of earlier stages, never of later ones.
 
 mod access;
+mod blocks;
 mod cancel;
 mod catalog;
 mod compose;
@@ -31,6 +32,7 @@ mod scout;
 mod select;
 mod sink;
 mod stream;
+mod survey;
 mod tiles;
 mod winners;
 mod write;

@@ -5,8 +5,9 @@
 
 use super::access::Access;
 use super::promise::Waiting;
-use super::run::{Looked, Run};
+use super::run::Run;
 use super::scout::Failure;
+use super::survey::Looked;
 use super::{Catalog, Composite, Engine, Error, ErrorKind, Output, Plan, Request, Result, Stage, Written};
 use crate::source::Scene;
 use std::collections::HashSet;

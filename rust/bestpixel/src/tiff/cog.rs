@@ -106,11 +106,16 @@ struct Parsed {
     nodata: Option<f64>,
     has_mask: bool,
     scalings: Vec<(usize, Scaling)>,
+    /// Overviews that cannot be read.
+    lost: usize,
 }
 
 impl Parsed {
     fn with(self, source: Arc<dyn ByteSource>) -> Cog {
-        let Self { levels, crs, nodata, has_mask, scalings } = self;
+        let Self { levels, crs, nodata, has_mask, scalings, lost } = self;
+        if lost > 0 {
+            log::warn!("{}: {lost} of its overviews cannot be read: finer ones are taken", source.name());
+        }
         Cog { source, levels, crs, nodata, has_mask, scalings }
     }
 }
@@ -124,15 +129,17 @@ fn parse(header: &HeaderBytes) -> Result<Parsed> {
     let main = &ifds[0];
     let full = geokeys::read_transform(main)?.unwrap_or(Transform([1.0, 0.0, 0.0, 0.0, 1.0, 0.0]));
     let mut levels = vec![read_level(main, layout, &full, limits::MAX_TILES)?];
-    let mut has_mask = false;
+    let (mut has_mask, mut lost) = (false, 0);
     for ifd in &ifds[1..] {
         let kind = subfile_type(ifd)?;
         has_mask |= kind & MASK != 0;
         let free = limits::MAX_TILES - levels.iter().map(|level| level.tiles.len() as u64).sum::<u64>();
-        if kind & (REDUCED | MASK) == REDUCED
-            && let Some(mut level) = read_level(ifd, layout, &full, free).tolerate()?
-            && level.is_overview_of(&levels[0])
-        {
+        if kind & (REDUCED | MASK) == REDUCED {
+            let level = read_level(ifd, layout, &full, free).tolerate()?;
+            let Some(mut level) = level.filter(|level| level.is_overview_of(&levels[0])) else {
+                lost += 1;
+                continue;
+            };
             let (main, own) = (levels[0].tiling, level.tiling);
             level.transform = full.scaled(main.width as f64 / own.width as f64, main.height as f64 / own.height as f64);
             levels.push(level);
@@ -140,7 +147,7 @@ fn parse(header: &HeaderBytes) -> Result<Parsed> {
     }
     levels[1..].sort_by_key(|level| std::cmp::Reverse(level.tiling.width));
     let nodata = main.text(tag::GDAL_NODATA).tolerate()?.flatten().and_then(|text| text.trim().parse().ok());
-    Ok(Parsed { levels, crs: geokeys::read_crs(main)?, nodata, has_mask, scalings: read_scalings(main)? })
+    Ok(Parsed { levels, crs: geokeys::read_crs(main)?, nodata, has_mask, scalings: read_scalings(main)?, lost })
 }
 
 /// What a directory is for; an ordinary page where its tag cannot be read.
