@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import pickle
 import subprocess
 import sys
@@ -48,6 +49,24 @@ def test_blocks_leave_no_trace(whole: bp.Composite, request_for_both_tiles: dict
     assert_same(out, whole)
     again = out["timings"]["read_megapixels"] / whole["timings"]["read_megapixels"]
     assert (1.2 < again < 2.5) if mebibytes == 1 else again == 1.0, again
+
+
+def test_what_memory_cannot_keep_lies_in_a_file(
+    whole: bp.Composite, request_for_both_tiles: dict[str, Any], tmp_path: Path
+) -> None:
+    """Into a folder no tile is fetched twice, however little memory there is; in memory some are."""
+    request = {**request_for_both_tiles, "memory_limit": 2 << 20}
+    words = ["--bbox", *map(str, request["bbox"]), "--datetime", request["datetime"], "--resolution", "120"]
+    words += ["--endpoint", "earth-search", "--catalog", str(request["catalog"]), "--bands", ",".join(BANDS)]
+    words += ["--memory-limit", str(request["memory_limit"]), "--out-dir", str(tmp_path / "out")]
+    subprocess.run([sys.executable, "-m", "bestpixel._cli", *words], check=True, capture_output=True)  # noqa: S603
+    written = json.loads((tmp_path / "out" / "composite.json").read_text())["composite"]
+    for band in BANDS:
+        with rasterio.open(tmp_path / "out" / f"{band}.tif") as file:
+            np.testing.assert_array_equal(file.read(1), whole["bands"][band])
+    least = whole["timings"]["bytes"]
+    assert written["timings"]["bytes"] <= 1.02 * least
+    assert bp.build_composite(**request)["timings"]["bytes"] > 1.2 * least
 
 
 @pytest.mark.parametrize("concurrency", [1, 3])

@@ -32,7 +32,7 @@ impl Run<'_> {
         log::info!("{} scenes selected for {} chunks", survey.sources.len(), self.windows.len());
         let blocks = self.blocks(survey.sources.len(), sink.keeps_rows());
         let mut tally = Tally::new(survey.sources.len());
-        let mut kept = Kept::default();
+        let mut kept = Kept::new(sink.scratch());
         let mut flow = blocks.first().map(|block| self.start_quality(&survey, block));
         for (index, block) in blocks.iter().enumerate() {
             let Some(current) = flow.take() else { break };

@@ -31,6 +31,7 @@ mod run;
 mod scout;
 mod select;
 mod sink;
+mod spill;
 mod stream;
 mod survey;
 mod tiles;

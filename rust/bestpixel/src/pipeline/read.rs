@@ -3,6 +3,7 @@
 use super::compose::Canvas;
 use super::quality::pixels;
 use super::scout::Failure;
+use super::spill::Spill;
 use super::stream::{Io, Job};
 use super::tiles::{Decoded, Fetched, LevelRef, Spare};
 use super::winners::{ChunkWinners, Winners};
@@ -10,8 +11,10 @@ use super::{Result, Stage};
 use crate::raster::{Array, CHUNK_SIZE, Tiling, Transform, Window};
 use crate::resample::{Footprint, Points, Wanted, bilinear};
 use crate::source::{MISSING_DN, Scene};
+use bytes::Bytes;
 use rayon::prelude::*;
 use std::collections::HashMap;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// A scene whose reflectance may be read.
@@ -24,35 +27,110 @@ pub(crate) struct Source {
     pub(crate) bands: Vec<LevelRef>,
 }
 
-/// What outlives a block of rows: decoded tiles that the next block needs too, so that no tile is decoded twice, and
-/// the count of decoded pixels.
+/// What outlives a block of rows: tiles that the next block needs too, and the count of decoded pixels. Tiles are kept
+/// decoded as far as memory admits, compressed in a file beyond it, and else read again.
 #[derive(Debug, Default)]
 pub(crate) struct Kept {
-    /// By scene and band.
-    tiles: HashMap<(usize, usize), HashMap<usize, Array<u16>>>,
+    earlier: Earlier,
     bytes: u64,
-    /// Tiles beyond this are dropped, and read again where they are needed.
+    /// Bytes that decoded tiles may take.
     pub(crate) limit: u64,
+    /// Where a file may lie.
+    scratch: Option<PathBuf>,
     /// Pixels decoded so far.
     pub(crate) pixels: u64,
 }
 
+/// The file of compressed tiles may take so many times the memory that decoded ones may.
+const SPILL: u64 = 16;
+
+/// Tiles that an earlier block has needed.
+#[derive(Debug, Default)]
+pub(crate) struct Earlier {
+    /// By scene and band.
+    decoded: HashMap<(usize, usize), HashMap<usize, Array<u16>>>,
+    compressed: Option<Arc<Spill>>,
+}
+
+impl Earlier {
+    /// Whether a tile is there, decoded or not.
+    fn is_decoded(&self, band: (usize, usize), tile: usize) -> bool {
+        self.decoded.get(&band).is_some_and(|tiles| tiles.contains_key(&tile))
+    }
+
+    /// Whether a tile is there, as it was fetched.
+    fn is_compressed(&self, (scene, band): (usize, usize), tile: usize) -> bool {
+        self.compressed.as_ref().is_some_and(|spill| spill.has(&(scene, band, tile)))
+    }
+}
+
 impl Kept {
-    /// Keeps a tile of a band for the next block; gives it back where there is no room.
-    fn keep(&mut self, band: (usize, usize), index: usize, tile: Array<u16>) -> Option<Array<u16>> {
+    /// Nothing is kept yet; `scratch` is a folder for what memory has no room for.
+    pub(crate) fn new(scratch: Option<&Path>) -> Self {
+        Self { scratch: scratch.map(Path::to_owned), ..Self::default() }
+    }
+
+    /// Keeps a tile of a band for the next block; gives its memory back where that has no room for it.
+    fn keep(
+        &mut self,
+        band: (usize, usize),
+        index: usize,
+        tile: Array<u16>,
+        compressed: Option<&Bytes>,
+    ) -> Option<Array<u16>> {
         let bytes = 2 * tile.values().len() as u64;
-        if self.bytes + bytes > self.limit {
-            return Some(tile);
+        if self.bytes + bytes <= self.limit {
+            self.bytes += bytes;
+            self.earlier.decoded.entry(band).or_default().insert(index, tile);
+            return None;
         }
-        self.bytes += bytes;
-        self.tiles.entry(band).or_default().insert(index, tile);
-        None
+        if let Some(compressed) = compressed {
+            self.spill((band.0, band.1, index), compressed);
+        }
+        Some(tile)
+    }
+
+    /// Keeps a tile in the file.
+    fn spill(&mut self, key: (usize, usize, usize), compressed: &Bytes) {
+        let spill = &mut self.earlier.compressed;
+        if spill.is_none() {
+            let file = self.scratch.as_deref().and_then(|folder| Spill::new(folder, SPILL * self.limit));
+            *spill = file.map(Arc::new);
+        }
+        // Nobody else has it before the next block begins.
+        if let Some(spill) = spill.as_mut().and_then(Arc::get_mut) {
+            spill.put(key, compressed);
+        }
+    }
+
+    /// Keeps what this block has not needed, where it reaches below it.
+    fn pass_on(&mut self, earlier: Earlier, below: impl Fn((usize, usize)) -> Vec<bool>) {
+        if self.limit == 0 {
+            return;
+        }
+        let mut marks = HashMap::new();
+        let mut is_below = |band, tile: usize| marks.entry(band).or_insert_with(|| below(band))[tile];
+        for (band, tiles) in earlier.decoded {
+            for (index, tile) in tiles.into_iter().filter(|(index, _)| is_below(band, *index)) {
+                self.keep(band, index, tile, None);
+            }
+        }
+        let Some(spill) = earlier.compressed else { return };
+        for key @ &(scene, band, tile) in spill.keys() {
+            let is_kept = self.earlier.is_decoded((scene, band), tile);
+            if !is_kept
+                && is_below((scene, band), tile)
+                && let Ok(bytes) = spill.get(key)
+            {
+                self.spill(*key, &bytes);
+            }
+        }
     }
 
     /// Everything that was kept so far; from now on the next block is kept for.
-    pub(crate) fn take(&mut self) -> HashMap<(usize, usize), HashMap<usize, Array<u16>>> {
+    pub(crate) fn take(&mut self) -> Earlier {
         self.bytes = 0;
-        std::mem::take(&mut self.tiles)
+        std::mem::take(&mut self.earlier)
     }
 }
 
@@ -72,7 +150,7 @@ pub(crate) fn read_fresh(
     winners: &Winners,
     canvas: &mut Canvas,
     io: &Io<'_>,
-    mut earlier: HashMap<(usize, usize), HashMap<usize, Array<u16>>>,
+    mut earlier: Earlier,
     kept: &mut Kept,
     mut progress: impl FnMut(usize, usize) + Send,
 ) -> Result<Broken> {
@@ -88,37 +166,44 @@ pub(crate) fn read_fresh(
         .into_iter()
         .map(|(scene, band, tiles)| {
             let level = sources[scene].bands[band].clone();
-            let have = earlier.get(&(scene, band));
-            let tiles: Vec<usize> =
-                tiles.into_iter().filter(|tile| have.is_none_or(|have| !have.contains_key(tile))).collect();
+            let tiles = tiles.into_iter().filter(|&tile| !earlier.is_decoded((scene, band), tile));
+            let (again, tiles): (Vec<usize>, Vec<usize>) =
+                tiles.partition(|&tile| earlier.is_compressed((scene, band), tile));
+            let below = if kept.limit > 0 { tiles_below(&level, canvas.window()) } else { Vec::new() };
+            let (bytes, spill) =
+                (level.decoded_bytes(&tiles) + level.decoded_bytes(&again), earlier.compressed.clone());
             let (scale, offset) = (sources[scene].scene.collection.scale, sources[scene].scene.offset);
             let spare = spare.clone();
-            let work = move |fetched: Fetched| (scene, band, fetched.decode_reflectance(&scale, offset, &spare));
-            Job { bytes: level.decoded_bytes(&tiles), fetch: level.fetch(tiles), work }
+            let work = move |mut fetched: Fetched| {
+                let spilled = |tile: usize| Some((tile, spill.as_ref()?.get(&(scene, band, tile))));
+                fetched.add(again.into_iter().filter_map(spilled));
+                let later = fetched.compressed(|tile| below.get(tile).is_some_and(|&is_below| is_below));
+                (scene, band, fetched.decode_reflectance(&scale, offset, &spare), below, later)
+            };
+            Job { bytes, fetch: level.fetch(tiles), work }
         })
         .collect();
     let (total, mut done) = (jobs.len(), 0);
     let mut broken = Broken { pixels: vec![Vec::new(); winners.chunks.len()], ..Broken::default() };
-    io.stream(Stage::Read, jobs, |(scene, band, (mut decoded, errors))| {
+    io.stream(Stage::Read, jobs, |(scene, band, (mut decoded, errors), below, compressed)| {
         let source = &sources[scene];
         broken.failures.extend(Failure::of_file(&source.scene, &source.scene.band_hrefs[band], errors));
         kept.pixels += decoded.pixels();
-        decoded.add(earlier.remove(&(scene, band)).unwrap_or_default());
+        decoded.add(earlier.decoded.remove(&(scene, band)).unwrap_or_default());
         place((scene, band), source, &decoded, winners, &fresh, canvas);
         if !decoded.is_whole() {
             let pixels = broken_pixels(scene, &source.bands[band], &decoded, winners, &fresh);
             broken.pixels.iter_mut().zip(pixels).for_each(|(all, pixels)| all.extend(pixels));
         }
-        let below = tiles_below(&source.bands[band], canvas.window());
-        spare.give(
-            decoded.into_tiles().into_iter().filter_map(|(index, tile)| {
-                if below[index] { kept.keep((scene, band), index, tile) } else { Some(tile) }
-            }),
-        );
+        spare.give(decoded.into_tiles().into_iter().filter_map(|(index, tile)| {
+            let is_later = below.get(index).is_some_and(|&is_below| is_below);
+            if is_later { kept.keep((scene, band), index, tile, compressed.get(&index)) } else { Some(tile) }
+        }));
         done += 1;
         progress(done, total);
         Ok(())
     })?;
+    kept.pass_on(earlier, |(scene, band)| tiles_below(&sources[scene].bands[band], canvas.window()));
     Ok(broken)
 }
 

@@ -2,6 +2,7 @@
 
 use super::{Composite, Metadata, NODATA, Result};
 use crate::raster::Grid;
+use std::path::Path;
 
 /// Finished rows of all arrays of a [`Composite`].
 pub(crate) struct Rows {
@@ -16,6 +17,11 @@ pub(crate) trait Sink {
     /// Whether it keeps the rows as they are, instead of passing them on.
     fn keeps_rows(&self) -> bool {
         false
+    }
+
+    /// A folder on a disk where what does not fit into memory may lie meanwhile.
+    fn scratch(&self) -> Option<&Path> {
+        None
     }
 
     /// Takes the next rows of all arrays, in order from the top. `datetimes` are those of the scenes that

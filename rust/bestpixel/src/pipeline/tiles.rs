@@ -5,6 +5,7 @@ use crate::raster::{Array, Crs, Grid, Projection, Tiling, Window};
 use crate::resample::{Patch, Warp};
 use crate::source::{QualityKind, Scale};
 use crate::tiff::{self, Cog, CompressedTile, Error, FetchedTiles, Level, Samples, decode_tile_into, fetch_tiles};
+use bytes::Bytes;
 use rayon::prelude::*;
 use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
@@ -58,6 +59,26 @@ pub(crate) struct Fetched {
 }
 
 impl Fetched {
+    /// Adds tiles that have been kept as they were fetched, or why they cannot be had again.
+    pub(crate) fn add(&mut self, tiles: impl IntoIterator<Item = (usize, std::io::Result<Bytes>)>) {
+        for (index, bytes) in tiles {
+            match bytes {
+                Ok(bytes) => self.tiles.push(CompressedTile { index, bytes }),
+                Err(error) => {
+                    let offset = self.level.level().tile_range(index).map_or(0, |range| range.start);
+                    let reason = format!("it was kept in a file that cannot be read: {error}");
+                    self.failures.push((vec![index], Error::Tile { index, offset, reason }));
+                }
+            }
+        }
+    }
+
+    /// The tiles for which `is_wanted`, as they are.
+    pub(crate) fn compressed(&self, is_wanted: impl Fn(usize) -> bool) -> HashMap<usize, Bytes> {
+        let tiles = self.tiles.iter().filter(|tile| is_wanted(tile.index));
+        tiles.map(|tile| (tile.index, tile.bytes.clone())).collect()
+    }
+
     /// Decodes all tiles on the pool that the caller runs in; `convert` gives the samples the wanted meaning. A sparse
     /// tile holds the value that the file names for missing pixels, else `fill`. Gives also what failed: a damaged tile
     /// takes no other with it.

@@ -165,6 +165,10 @@ impl FolderSink {
 }
 
 impl Sink for FolderSink {
+    fn scratch(&self) -> Option<&Path> {
+        Some(&self.folder)
+    }
+
     fn put(&mut self, rows: Rows, datetimes: &[&str]) -> Result<()> {
         self.push(&Arrays {
             bands: &rows.bands.iter().map(Vec::as_slice).collect::<Vec<_>>(),
