@@ -105,7 +105,8 @@ pub(crate) struct Args {
     /// How tiles are compressed: deflate is understood everywhere, zstd is faster to read.
     #[arg(long, value_enum, default_value_t = Codec::Deflate, value_name = "CODEC", help_heading = "Output")]
     compression: Codec,
-    /// 1 (fast) to 12 (small), of zstd to 22; 6 for deflate and 9 for zstd where none is given.
+    /// 1 to 12, of zstd to 22; 1 for deflate and 9 for zstd where none is given. More makes layers smaller, and reflectance
+    /// hardly.
     #[arg(long, value_name = "LEVEL", help_heading = "Output", value_parser = clap::value_parser!(u8).range(1..=22))]
     compression_level: Option<u8>,
     /// Print the plan (scenes, levels, requests, bytes, memory) and fetch no pixel of reflectance.
@@ -196,7 +197,7 @@ impl Args {
     /// How the files are written.
     pub(crate) fn output(&self) -> Output {
         let compression = match self.compression {
-            Codec::Deflate => Compression::Deflate { level: self.compression_level.unwrap_or(6) },
+            Codec::Deflate => Compression::Deflate { level: self.compression_level.unwrap_or(1) },
             Codec::Zstd => Compression::Zstd { level: self.compression_level.unwrap_or(9) },
         };
         Output { stack: self.stack, compression }
