@@ -441,7 +441,7 @@ def test_keys_and_their_order(out: bp.Composite) -> None:
 def test_shapes_and_types(out: bp.Composite, options: dict[str, Any]) -> None:
     """uint16 (H, W) throughout, bands in the order asked for, indices that point somewhere."""
     grid = out["grid"]
-    assert set(grid) == {"bounds", "epsg", "proj4", "transform", "width", "height", "resolution"}
+    assert set(grid) == {"bounds", "epsg", "proj4", "crs", "transform", "width", "height", "resolution"}
     assert list(out["bands"]) == out["band_names"] == options["bands"]
     for array in (*out["bands"].values(), out["quality"], out["observation_count"], out["selected_observation"]):
         assert array.dtype == np.uint16
@@ -593,6 +593,7 @@ def native(**changes: Any) -> dict[str, Any]:  # noqa: ANN401
     plane = np.full((2, 3), NODATA, np.uint16)
     grid: dict[str, Any] = {"bounds": [0, 0, 30, 20], "epsg": 32633, "width": 3, "height": 2, "resolution": 10.0}
     grid |= {"proj4": "+proj=utm +zone=33 +datum=WGS84 +units=m +no_defs", "transform": [10.0, 0, 0, 0, -10.0, 20]}
+    grid |= {"crs": "EPSG:32633"}
     told: dict[str, Any] = {
         "band_names": ["nir"],
         "source_ids": [],
@@ -695,12 +696,12 @@ def test_xarray_flags(dataset: xr.Dataset, out: bp.Composite) -> None:
 def test_xarray_of_degrees_and_of_no_epsg() -> None:
     """Longitude and latitude are named so; a system without a number is known by its PROJ text."""
     grid = json.loads(native()["metadata"])["grid"]
-    degrees = bp.Composite(native(grid={**grid, "epsg": 4326, "proj4": "+proj=longlat +datum=WGS84 +no_defs"}))
+    degrees = bp.Composite(native(grid={**grid, "epsg": 4326, "proj4": "+proj=longlat +datum=WGS84 +no_defs", "crs": "EPSG:4326"}))
     for name, unit in (("x", "degrees_east"), ("y", "degrees_north")):
         assert degrees.to_xarray()[name].attrs["units"] == unit
     assert "10 degrees" in repr(degrees)
     sinusoidal = "+proj=sinu +lon_0=0 +x_0=0 +y_0=0 +a=6371007.181 +b=6371007.181 +units=m +no_defs"
-    modis = bp.Composite(native(grid={**grid, "epsg": 0, "proj4": sinusoidal})).to_xarray()
+    modis = bp.Composite(native(grid={**grid, "epsg": 0, "proj4": sinusoidal, "crs": sinusoidal})).to_xarray()
     assert "Sinusoidal" in modis.rio.crs.to_wkt()
     assert modis["x"].attrs["units"] == "metre"
 

@@ -404,7 +404,7 @@ def test_what_is_skipped_is_logged(sample: Path, caplog: pytest.LogCaptureFixtur
     with pytest.warns(bp.SkippedWarning, match="nowhere"):
         bp.build_composite(**ASK, catalog=items)
     (record,) = caplog.records
-    assert (record.name, record.levelname) == ("bestpixel.pipeline", "WARNING")
+    assert (record.name, record.levelname) == ("bestpixel.skipped", "WARNING")
     assert "/nowhere/SCL.tif" in record.getMessage()
 
 

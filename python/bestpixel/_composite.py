@@ -106,7 +106,7 @@ def build_composite(  # noqa: PLR0913  the published arguments
         A read-only mapping with the keys bands (dict of uint16 (H, W) arrays, reflectance x 10000, 65535 = nodata),
         band_names, quality (uint16 (H, W): 0 clear, 1 marginal, 2 dark, 65535 nodata), observation_count (uint16
         (H, W)), selected_observation (uint16 (H, W), index into source_ids, 65535 = none), source_ids, grid (bounds,
-        epsg, proj4, transform, width, height, resolution), endpoint, collection, timings, partition_tiles,
+        epsg, proj4, crs, transform, width, height, resolution), endpoint, collection, timings, partition_tiles,
         multi_tile_chunks, sources and skipped; see `Composite`.
 
     Raises:

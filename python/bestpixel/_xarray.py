@@ -92,7 +92,7 @@ def _coordinates(grid: dict[str, Any]) -> dict[str, Any]:
 
 def _reference(grid: dict[str, Any]) -> tuple[dict[str, Any], tuple[str, str], str]:
     """Give the attributes of the coordinate reference system, the names of x and y, and their unit ("" = degrees)."""
-    known = f"EPSG:{grid['epsg']}" if grid["epsg"] else grid["proj4"]
+    known = grid["crs"]
     geographic, unit = "+proj=longlat" in grid["proj4"], "metre"
     mapping: dict[str, Any] = {"spatial_ref": known, "proj4": grid["proj4"]}
     try:

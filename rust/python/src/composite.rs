@@ -16,9 +16,6 @@ use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
-/// Rows that are written at once: a row of tiles.
-const STRIP: usize = 512;
-
 /// The request and where its items come from.
 fn parse(request: &str, items: Option<&str>) -> PyResult<(Request, Catalog)> {
     let request: Request =
@@ -88,7 +85,7 @@ pub(crate) fn build_months<'py>(
 ) -> PyResult<Vec<Bound<'py, PyDict>>> {
     let (request, catalog) = parse(request, items)?;
     let months = Month::of(&years, &months).map_err(|error| exception(&error))?;
-    let work = move |engine: &Engine| pipeline::run_months(&request, &months, || catalog.clone(), engine);
+    let work = move |engine: &Engine| pipeline::run_months(&request, &months, &catalog, engine);
     let made = enter(py, progress.as_ref(), work)?;
     let with_month = |(month, composite): (Month, Composite)| {
         let out = into_dict(py, composite)?;
@@ -152,7 +149,7 @@ pub(crate) fn save(
     wait_here(py, work)?.map_err(|error| exception(&error))
 }
 
-/// Writes strip by strip, so that whoever cancels is heard soon; what is not whole then leaves no file.
+/// Writes all arrays; whoever cancels is heard soon, and what is not whole then leaves no file.
 fn write(
     arrays: &Arrays<'_>,
     metadata: &Metadata,
@@ -161,18 +158,8 @@ fn write(
 ) -> pipeline::Result<Vec<PathBuf>> {
     let grid = metadata.grid.grid();
     let mut sink = FolderSink::new(folder, &grid, &metadata.band_names, Output::default(), cancel.clone())?;
-    for top in (0..grid.height).step_by(STRIP) {
-        let pixels = top * grid.width..(top + STRIP).min(grid.height) * grid.width;
-        let bands: Vec<&[u16]> = arrays.bands.iter().map(|values| &values[pixels.clone()]).collect();
-        sink.push(&Arrays {
-            bands: &bands,
-            quality: &arrays.quality[pixels.clone()],
-            observation_count: &arrays.observation_count[pixels.clone()],
-            selected_observation: &arrays.selected_observation[pixels],
-            datetimes: arrays.datetimes,
-        })?;
-    }
-    sink.finish(metadata)
+    sink.push(arrays)?;
+    sink.finish()?.publish(metadata)
 }
 
 #[pyfunction]

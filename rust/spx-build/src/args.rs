@@ -9,6 +9,7 @@ use bestpixel::tiff::Compression;
 use clap::builder::PossibleValuesParser;
 use clap::error::ErrorKind;
 use clap::{CommandFactory, Parser, ValueEnum};
+use log::LevelFilter;
 use std::ffi::OsString;
 use std::path::PathBuf;
 
@@ -120,9 +121,9 @@ pub(crate) struct Args {
     #[arg(long, value_enum, default_value_t = Display::Auto, value_name = "HOW", hide_possible_values = true)]
     #[arg(help_heading = "Messages", num_args = 0..=1, default_missing_value = "auto")]
     progress: Display,
-    /// Also tell the time of each stage and what each scene has given.
-    #[arg(long, short, help_heading = "Messages")]
-    pub(crate) verbose: bool,
+    /// Also tell the time of each stage and what each scene has given; twice (-vv): every request.
+    #[arg(long, short, help_heading = "Messages", action = clap::ArgAction::Count)]
+    pub(crate) verbose: u8,
     /// Say nothing but errors.
     #[arg(long, short, help_heading = "Messages", conflicts_with = "verbose")]
     pub(crate) quiet: bool,
@@ -196,11 +197,22 @@ impl Args {
 
     /// How the files are written.
     pub(crate) fn output(&self) -> Output {
-        let compression = match self.compression {
-            Codec::Deflate => Compression::Deflate { level: self.compression_level.unwrap_or(1) },
-            Codec::Zstd => Compression::Zstd { level: self.compression_level.unwrap_or(9) },
+        let compression = match (self.compression, self.compression_level) {
+            (Codec::Deflate, None) => Compression::default(),
+            (Codec::Deflate, Some(level)) => Compression::Deflate { level },
+            (Codec::Zstd, level) => Compression::Zstd { level: level.unwrap_or(9) },
         };
         Output { stack: self.stack, compression }
+    }
+
+    /// How much of what the library logs is shown.
+    pub(crate) fn log_level(&self) -> LevelFilter {
+        match (self.quiet, self.verbose) {
+            (true, _) => LevelFilter::Error,
+            (false, 0) => LevelFilter::Warn,
+            (false, 1) => LevelFilter::Info,
+            (false, _) => LevelFilter::Debug,
+        }
     }
 
     /// How progress is shown.

@@ -9,6 +9,7 @@ mod bytes;
 mod exit;
 mod generate;
 mod help;
+mod log_lines;
 mod message;
 mod plan;
 mod progress;
@@ -18,7 +19,8 @@ mod signals;
 use args::Args;
 use bestpixel::fetch::Connections;
 use bestpixel::pipeline::{
-    CancelToken, Engine, Error, ErrorKind, Month, Result, make_plan, plan_months, run_months_to_folders, run_to_folder,
+    CancelToken, Engine, Error, ErrorKind, Month, Result, check_output, make_plan, plan_months, run_months_to_folders,
+    run_to_folder,
 };
 use message::say;
 use std::ffi::OsString;
@@ -37,13 +39,13 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
     if let Some(kind) = args.generate {
         return print(generate::generate(kind));
     }
-    match execute(&args) {
-        Ok(text) => print(Ok(text.into_bytes())),
-        Err((code, message)) => {
-            say(&message);
-            code
-        }
-    }
+    log_lines::follow(args.log_level());
+    execute(&args).unwrap_or_else(|error| fail(&error))
+}
+
+fn fail(error: &Error) -> u8 {
+    say(&report::error(error));
+    exit::code(error.kind)
 }
 
 /// Data on stdout; gives the exit code.
@@ -57,39 +59,45 @@ fn print(data: std::io::Result<Vec<u8>>) -> u8 {
     }
 }
 
-/// Sets up threads and signals and does the work; gives the text for stdout, or exit code and message.
-fn execute(args: &Args) -> std::result::Result<String, (u8, String)> {
-    let failed = |error: Error| (exit::code(error.kind), report::error(&error));
+/// Sets up threads and signals, does the work and tells of it; gives the exit code.
+fn execute(args: &Args) -> Result<u8> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
-        .map_err(|error| failed(Error::system("the I/O runtime cannot be started", &error)))?;
+        .map_err(|error| Error::system("the I/O runtime cannot be started", &error))?;
     let pool = rayon::ThreadPoolBuilder::new()
         .build()
-        .map_err(|error| failed(Error::system("the threads for decoding cannot be started", &error)))?;
+        .map_err(|error| Error::system("the threads for decoding cannot be started", &error))?;
     let cancel = CancelToken::default();
     let stopped = signals::watch(runtime.handle(), &cancel);
     let progress = progress::progress(args.display());
     let (io, pool, connections) = (runtime.handle().clone(), Arc::new(pool), Connections::default());
     let engine = Engine { io, pool, connections, cancel, progress };
     let done = if args.dry_run { plan(args, &engine) } else { build(args, &engine) };
+    let code = match (done, stopped.code()) {
+        // Signals are still heard: whoever reads stdout may take time.
+        (Ok(text), _) => print(Ok(text.into_bytes())),
+        (Err(error), Some(code)) if error.kind == ErrorKind::Cancelled => {
+            say(&report::stopped(args));
+            code
+        }
+        (Err(error), _) => fail(&error),
+    };
     // What is still under way is of no use to anybody.
     runtime.shutdown_background();
-    done.map_err(|error| match stopped.code() {
-        Some(code) if error.kind == ErrorKind::Cancelled => (code, "stopped: nothing has been written".to_owned()),
-        _ => failed(error),
-    })
+    Ok(code)
 }
 
 /// Makes the plan; gives the text for stdout.
 fn plan(args: &Args, engine: &Engine) -> Result<String> {
     let request = args.request();
     let Some((years, months)) = args.period() else {
+        check_output(&request)?;
         let plan = make_plan(request.clone(), request.catalog(), engine)?;
         return Ok(if args.json { report::json(&plan) } else { plan::table(&plan) });
     };
     let months = Month::of(years, months)?;
-    let plans = plan_months(&request, &months, || request.catalog(), engine)?;
+    let plans = plan_months(&request, &months, &request.catalog(), engine)?;
     Ok(if args.json { report::months_json(&plans) } else { plan::tables(&plans) })
 }
 
@@ -102,6 +110,6 @@ fn build(args: &Args, engine: &Engine) -> Result<String> {
         return Ok(report::written(args, &out_dir, &written));
     };
     let months = Month::of(years, months)?;
-    let made = run_months_to_folders(&request, &months, || request.catalog(), engine, &out_dir, args.output())?;
+    let made = run_months_to_folders(&request, &months, &request.catalog(), engine, &out_dir, args.output())?;
     Ok(report::months_written(args, &out_dir, &made))
 }

@@ -16,6 +16,15 @@ pub(crate) fn error(error: &Error) -> String {
     }
 }
 
+/// What a signal has left.
+pub(crate) fn stopped(args: &Args) -> String {
+    if args.period().is_some() && !args.dry_run {
+        format!("stopped: of the months in {} those with a composite.json are complete", args.out_dir().display())
+    } else {
+        "stopped: nothing has been written".to_owned()
+    }
+}
+
 /// One line of JSON.
 pub(crate) fn json(value: &impl Serialize) -> String {
     format!("{}\n", serde_json::to_string(value).unwrap_or_default())
@@ -43,9 +52,6 @@ pub(crate) fn months_written(args: &Args, out_dir: &Path, made: &[(Month, Writte
     let of_month = |(month, written): &(Month, Written)| {
         let (name, folder) = (month.datetime(), out_dir.join(month.datetime()));
         tell(args, &format!("{name}: "), &folder, written);
-        if written.metadata.source_ids.is_empty() && !args.quiet {
-            say(&format!("warning: {name}: no scene fits, nodata everywhere"));
-        }
         (*month, value(args, &folder, written))
     };
     months_json(&made.iter().map(of_month).collect::<Vec<_>>())
@@ -83,7 +89,7 @@ pub(crate) fn tell(args: &Args, name: &str, out_dir: &Path, written: &Written) {
         let place = if skipped.href.is_empty() { String::new() } else { format!(" {}", skipped.href) };
         say(&format!("warning: {name}skipped {}{place}: {}", skipped.item, skipped.cause));
     }
-    if args.verbose {
+    if args.verbose > 0 {
         details(name, metadata);
     }
     say(&format!(

@@ -10,6 +10,10 @@ use serde_json::Value;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
+use tokio::sync::Semaphore;
+
+/// Searches under way at once: catalogues are no data hosts.
+const SEARCHES: usize = 8;
 
 /// For so long the answer to a search is believed: new scenes are seen after it.
 const SEARCH_LIFETIME: Duration = Duration::from_secs(3600);
@@ -18,6 +22,9 @@ const SEARCH_LIFETIME: Duration = Duration::from_secs(3600);
 pub(crate) struct Access {
     fetcher: Fetcher,
     cache: Option<Arc<Cache>>,
+    /// Shared by the searches for several months, with their connections.
+    api: Arc<ApiClient>,
+    searches: Arc<Semaphore>,
     /// Whether a file has turned out to be another one than was kept.
     has_restarted: AtomicBool,
 }
@@ -29,7 +36,13 @@ impl Access {
     /// Of kind [`super::ErrorKind::Usage`] where the cache cannot be where the user wants it.
     pub(crate) fn new(request: &Request, connections: &Connections) -> Result<Arc<Self>> {
         let cache = request.disk_cache.as_deref().map(Cache::open).transpose()?;
-        Ok(Arc::new(Self { fetcher: request.fetcher(connections)?, cache, has_restarted: AtomicBool::new(false) }))
+        Ok(Arc::new(Self {
+            fetcher: request.fetcher(connections)?,
+            cache,
+            api: Arc::default(),
+            searches: Arc::new(Semaphore::new(SEARCHES)),
+            has_restarted: AtomicBool::new(false),
+        }))
     }
 
     /// What has been asked for and received over the network and from local files.
@@ -71,11 +84,13 @@ impl Access {
         api: String,
         searches: Vec<Search>,
     ) -> impl Future<Output = stac::Result<Found>> + Send + 'static + use<> {
-        let cache = self.cache.clone();
+        let (cache, client, turns) = (self.cache.clone(), self.api.clone(), self.searches.clone());
         async move {
+            // It does not close.
+            let _turn = turns.acquire().await.ok();
             let key = search_key(&api, &searches);
             let (Some(cache), Some(key)) = (cache, key) else {
-                return find_items(&ApiClient::default(), &api, &searches).await;
+                return find_items(&client, &api, &searches).await;
             };
             if let Some(Some(entry)) = cache.get(vec![key.clone()]).await.pop()
                 && entry.is_younger_than(SEARCH_LIFETIME)
@@ -83,7 +98,7 @@ impl Access {
             {
                 return Ok(Found { items, broken: Vec::new() });
             }
-            let found = find_items(&ApiClient::default(), &api, &searches).await?;
+            let found = find_items(&client, &api, &searches).await?;
             if may_be_kept(&found)
                 && let Ok(text) = serde_json::to_vec(&found.items)
             {
@@ -109,6 +124,6 @@ fn may_be_kept(found: &Found) -> bool {
 
 impl From<crate::cache::Error> for Error {
     fn from(error: crate::cache::Error) -> Self {
-        Self::new(super::Stage::Request, super::ErrorKind::Usage, error.to_string())
+        Self::usage("disk_cache", error.to_string())
     }
 }

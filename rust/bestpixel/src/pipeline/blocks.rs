@@ -4,10 +4,9 @@ use super::compose::Canvas;
 use super::quality::{Candidacy, Scored, start_scores};
 use super::read::{Kept, Source, read_fresh};
 use super::run::{Run, take_lap};
-use super::scout::Candidate;
 use super::sink::{Sink, Tally};
 use super::stream::Flow;
-use super::survey::{Looked, Survey};
+use super::survey::{Looked, Share, Survey};
 use super::winners::Winners;
 use super::{GridInfo, Metadata, Result, SourceInfo, Stage, Timings};
 use crate::raster::{CHUNK_SIZE, Window};
@@ -27,13 +26,16 @@ impl Run<'_> {
     pub(super) fn composite(&mut self, looked: Looked, sink: &mut (dyn Sink + Send)) -> Result<Metadata> {
         let mut lap = Instant::now();
         let scouted = self.timings.scout;
-        let survey = self.select(looked)?;
+        // While reflectance is being opened the quality of the first block is already on its way.
+        let (survey, (blocks, mut flow)) = self.select(looked, |run, survey| {
+            let blocks = run.blocks(survey.sources.len(), sink.keeps_rows());
+            let flow = blocks.first().map(|block| run.start_quality(survey, block));
+            (blocks, flow)
+        })?;
         self.timings.plan = take_lap(&mut lap) - (self.timings.scout - scouted);
         log::info!("{} scenes selected for {} chunks", survey.sources.len(), self.windows.len());
-        let blocks = self.blocks(survey.sources.len(), sink.keeps_rows());
         let mut tally = Tally::new(survey.sources.len());
         let mut kept = Kept::new(sink.scratch());
-        let mut flow = blocks.first().map(|block| self.start_quality(&survey, block));
         for (index, block) in blocks.iter().enumerate() {
             let Some(current) = flow.take() else { break };
             lap = Instant::now();
@@ -41,7 +43,7 @@ impl Run<'_> {
             flow = blocks.get(index + 1).map(|next| self.start_quality(&survey, next));
             self.timings.quality += take_lap(&mut lap);
             // After the last block nothing is needed any more.
-            kept.limit = if flow.is_some() { self.checked.request.memory_limit() / 4 } else { 0 };
+            kept.limit = if flow.is_some() { self.memory / 4 } else { 0 };
             let mut canvas = self.engine.pool.install(|| Canvas::new(block.window, self.checked.bands.len()));
             self.fill(&survey, &mut winners, &mut canvas, &mut kept)?;
             self.timings.read += take_lap(&mut lap);
@@ -58,7 +60,7 @@ impl Run<'_> {
     /// what it is given takes the rows of a single block as they are: then they are output, and not counted.
     fn blocks(&self, scenes: usize, keeps_rows: bool) -> Vec<Block> {
         let grid = &self.checked.grid;
-        let limit = self.checked.request.memory_limit() / 2;
+        let limit = self.memory / 2;
         // As decided: score, winner, count, whether it is fresh, and a score for each scene.
         let decided = 6 + scenes;
         // As handed on: reflectance, the layers, dates.
@@ -124,20 +126,20 @@ impl Run<'_> {
         self.timings.total = self.started.elapsed().as_secs_f64();
         let Timings { total, requests, bytes, .. } = self.timings;
         log::info!("composite made in {total:.2} s of {requests} requests and {:.1} MB", bytes as f64 / 1e6);
-        let source_info = |(candidate, &pixels): (&Candidate, &u64)| SourceInfo {
-            id: candidate.scene.id.clone(),
-            datetime: candidate.scene.datetime.clone(),
-            collection: candidate.scene.collection.id.to_owned(),
-            tile: candidate.scene.tile.clone(),
-            platform: candidate.scene.platform.clone(),
-            offset_applied: candidate.scene.offset,
-            clear_fraction: candidate.clear_cells() as f64 / candidate.observed_cells().max(1) as f64,
+        let source_info = |((Source { scene, .. }, share), &pixels): ((&Source, &Share), &u64)| SourceInfo {
+            id: scene.id.clone(),
+            datetime: scene.datetime.clone(),
+            collection: scene.collection.id.to_owned(),
+            tile: scene.tile.clone(),
+            platform: scene.platform.clone(),
+            offset_applied: scene.offset,
+            clear_fraction: share.clear_fraction(),
             pixels,
         };
         let tiles: BTreeSet<&String> = survey.choices.iter().flat_map(|choice| &choice.tiles).collect();
         let collections: Vec<&str> = self.checked.endpoint.collections.iter().map(|row| row.id).collect();
         Ok(Metadata {
-            request: self.checked.request.clone(),
+            request: self.checked.request.told(),
             band_names: self.checked.bands.clone(),
             source_ids: survey.sources.iter().map(|source| source.scene.id.clone()).collect(),
             grid: GridInfo::new(&self.checked.grid)?,
@@ -146,7 +148,7 @@ impl Run<'_> {
             timings: self.timings,
             partition_tiles: tiles.into_iter().cloned().collect(),
             multi_tile_chunks: survey.choices.iter().filter(|choice| choice.tiles.len() > 1).count(),
-            sources: survey.candidates.iter().zip(&tally.won).map(source_info).collect(),
+            sources: survey.sources.iter().zip(&survey.seen).zip(&tally.won).map(source_info).collect(),
             skipped: self.skipped.clone(),
             clear_fraction: tally.shares().0,
             nodata_fraction: tally.shares().1,

@@ -29,7 +29,7 @@ pub struct Composite {
 /// What is known about a composite.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Metadata {
-    /// What was asked for, as the user has said it; nothing in it is secret.
+    /// What was asked for, as the user has said it, but for what is secret in it.
     pub request: Request,
     /// The bands, in the requested order.
     pub band_names: Vec<String>,
@@ -64,8 +64,10 @@ pub struct GridInfo {
     pub bounds: [f64; 4],
     /// EPSG code, 0 where the CRS has none.
     pub epsg: u32,
-    /// PROJ string.
+    /// PROJ string; of a CRS without an EPSG code it may not tell the datum.
     pub proj4: String,
+    /// `EPSG:n`, or the CRS as it was asked for: what PROJ reads the CRS from.
+    pub crs: String,
     /// From pixel to world, in rasterio's order.
     pub transform: [f64; 6],
     /// Columns.
@@ -143,6 +145,7 @@ impl GridInfo {
             bounds: grid.bounds(),
             epsg: grid.crs.epsg(),
             proj4: if definition.starts_with("+proj=") { definition } else { proj4(&grid.crs)? },
+            crs: grid.crs.definition(),
             transform: grid.transform().0,
             width: grid.width,
             height: grid.height,
@@ -153,7 +156,7 @@ impl GridInfo {
     /// The grid that is shown.
     pub fn grid(&self) -> Grid {
         Grid {
-            crs: if self.epsg == 0 { Crs::Definition(self.proj4.clone()) } else { Crs::Epsg(self.epsg) },
+            crs: Crs::parse(&self.crs),
             left: self.transform[2],
             top: self.transform[5],
             resolution: self.resolution,

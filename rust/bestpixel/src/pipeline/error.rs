@@ -159,7 +159,7 @@ impl From<stac::Error> for Error {
             stac::Error::Io { source, .. } if source.kind() == std::io::ErrorKind::NotFound => {
                 (Stage::Catalog, ErrorKind::NotFound)
             }
-            stac::Error::Url { .. } => (Stage::Catalog, ErrorKind::Usage),
+            stac::Error::Url { .. } => return Self::usage("catalog", causes(&error)),
             stac::Error::Client { .. } => (Stage::Catalog, ErrorKind::System),
             _ => (Stage::Catalog, ErrorKind::Catalog),
         };

@@ -9,6 +9,9 @@ use crate::stac::Interval;
 use crate::tiff::{BandInfo, ImageInfo, Sample};
 use serde_json::{Map, Value, json};
 
+/// What the ids of our items begin with.
+pub(crate) const ID_PREFIX: &str = "bestpixel-";
+
 const EXTENSIONS: [&str; 3] = [
     "https://stac-extensions.github.io/projection/v2.0.0/schema.json",
     "https://stac-extensions.github.io/raster/v2.0.0/schema.json",
@@ -99,7 +102,7 @@ pub(crate) fn stac_item(metadata: &Metadata, grid: &Grid, images: &[Asset]) -> R
         "type": "Feature",
         "stac_version": "1.1.0",
         "stac_extensions": EXTENSIONS,
-        "id": format!("bestpixel-{}-{}-{}", metadata.endpoint, compact(&start), compact(&end)),
+        "id": format!("{ID_PREFIX}{}-{}-{}", metadata.endpoint, compact(&start), compact(&end)),
         "geometry": geometry,
         "bbox": bounding_box(&rings),
         "properties": properties(metadata, grid, &start, &end)?,

@@ -46,5 +46,5 @@ pub use months::{Month, plan_months, run_months, run_months_to_folders};
 pub use plan::{ChunkPlan, FilePlan, Plan, ScenePlan};
 pub use preview::preview;
 pub use request::{Catalog, OnError, Request};
-pub use run::{Engine, Progress, Written, make_plan, run, run_to_folder};
-pub use write::{Arrays, FolderSink, Output};
+pub use run::{Engine, Progress, SKIPPED, Written, check_output, make_plan, run, run_to_folder};
+pub use write::{Arrays, Finished, FolderSink, Output};

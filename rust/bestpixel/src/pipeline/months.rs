@@ -4,17 +4,20 @@
 //! at once, so that one decodes while another waits for bytes.
 
 use super::access::Access;
+use super::catalog::find_scenes;
 use super::promise::Waiting;
-use super::run::Run;
+use super::request::Checked;
+use super::run::{Run, check_output, take_lap};
 use super::scout::Failure;
 use super::survey::Looked;
-use super::{Catalog, Composite, Engine, Error, ErrorKind, Output, Plan, Request, Result, Stage, Written};
+use super::{Catalog, Composite, Engine, Error, ErrorKind, Output, Plan, Request, Result, Stage, Timings, Written};
 use crate::source::Scene;
 use std::collections::HashSet;
 use std::ops::RangeInclusive;
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
 
 /// Months under way at once: at least so many that one decodes while the other waits for bytes, at most so many that all
 /// wait for different ones.
@@ -58,8 +61,8 @@ impl Month {
     }
 }
 
-/// Makes a composite for each month; `request.datetime` is not looked at. `catalog` is asked for each month. A month
-/// without scenes gives a composite without sources. Waits until all are there; must not be called from within the
+/// Makes a composite for each month; `request.datetime` is not looked at. A month without scenes gives a composite without
+/// sources. Waits until all are there; must not be called from within the
 /// runtime.
 ///
 /// # Errors
@@ -67,7 +70,7 @@ impl Month {
 pub fn run_months(
     request: &Request,
     months: &[Month],
-    catalog: impl Fn() -> Catalog,
+    catalog: &Catalog,
     engine: &Engine,
 ) -> Result<Vec<(Month, Composite)>> {
     each_month(request, months, catalog, engine, |run, looked, _| {
@@ -85,11 +88,14 @@ pub fn run_months(
 pub fn run_months_to_folders(
     request: &Request,
     months: &[Month],
-    catalog: impl Fn() -> Catalog,
+    catalog: &Catalog,
     engine: &Engine,
     folder: &Path,
     output: Output,
 ) -> Result<Vec<(Month, Written)>> {
+    if let Some(month) = months.first() {
+        check_output(&Request { datetime: month.datetime(), ..request.clone() })?;
+    }
     each_month(request, months, catalog, engine, |run, looked, month| {
         run.write(looked, &folder.join(month.datetime()), output)
     })
@@ -102,7 +108,7 @@ pub fn run_months_to_folders(
 pub fn plan_months(
     request: &Request,
     months: &[Month],
-    catalog: impl Fn() -> Catalog,
+    catalog: &Catalog,
     engine: &Engine,
 ) -> Result<Vec<(Month, Plan)>> {
     each_month(request, months, catalog, engine, |run, looked, _| run.plan(looked))
@@ -117,56 +123,63 @@ impl<T, F: Fn(&mut Run<'_>, Looked, Month) -> Result<T> + Sync> Make<T> for F {}
 fn each_month<T: Send>(
     request: &Request,
     months: &[Month],
-    catalog: impl Fn() -> Catalog,
+    catalog: &Catalog,
     engine: &Engine,
     make: impl Make<T>,
 ) -> Result<Vec<(Month, T)>> {
-    let at_once = at_once(request, months)?;
-    let request = Request { memory_limit: Some(request.memory_limit() / at_once as u64), ..request.clone() };
-    let access = Access::new(&request, &engine.connections)?;
+    let of_month = |month: &Month| Request { datetime: month.datetime(), ..request.clone() }.check();
+    let checked: Vec<Checked> = months.iter().map(of_month).collect::<Result<_>>()?;
+    let access = Access::new(request, &engine.connections)?;
     access.renewing(|| {
         // Months stop one another, not what would be done anew.
         let engine = Engine { cancel: engine.cancel.child(), ..engine.clone() };
-        make_months(&request, months, at_once, &catalog, &access, &engine, &make)
+        make_months(months, &checked, catalog, &access, &engine, &make)
     })
 }
 
 /// How many months are made at once: as many as their share of the memory lets be made in one block each.
-fn at_once(request: &Request, months: &[Month]) -> Result<usize> {
-    let Some(month) = months.first() else { return Ok(1) };
-    let grid = Request { datetime: month.datetime(), ..request.clone() }.check()?.grid;
+fn at_once(checked: &[Checked]) -> usize {
+    let Some(Checked { grid, request, .. }) = checked.first() else { return 1 };
     let each = (grid.width * grid.height) as u64 * BYTES_PER_PIXEL;
     let fitting = (request.memory_limit() / each.max(1)) as usize;
-    Ok(fitting.clamp(*AT_ONCE.start(), *AT_ONCE.end()).min(months.len()))
+    fitting.clamp(*AT_ONCE.start(), *AT_ONCE.end()).min(checked.len())
 }
 
-/// One pass over all months.
+/// One pass over all months: their scenes are found together, looked at together, and made something of side by side.
 fn make_months<T: Send>(
-    request: &Request,
     months: &[Month],
-    at_once: usize,
-    catalog: &impl Fn() -> Catalog,
+    checked: &[Checked],
+    catalog: &Catalog,
     access: &Arc<Access>,
     engine: &Engine,
     make: &impl Make<T>,
 ) -> Result<Vec<(Month, T)>> {
-    let mut jobs = Vec::with_capacity(months.len());
-    let mut scenes = Vec::new();
-    for month in months {
-        let checked = Request { datetime: month.datetime(), ..request.clone() }.check()?;
-        let mut run = Run::new(checked, engine, access.clone());
-        let found = match run.find(catalog()) {
-            Err(error) if error.kind == ErrorKind::NoScenes => Vec::new(),
-            found => found?,
-        };
-        let mut waiting = Waiting::new(found, &run.depth());
+    let at_once = at_once(checked);
+    let mut lap = Instant::now();
+    let new_run = |checked: &Checked| Run::new(checked.clone(), engine, access.clone());
+    let mut runs: Vec<Run<'_>> = checked.iter().map(new_run).collect();
+    let Some(first) = runs.first_mut() else { return Ok(Vec::new()) };
+    first.report(0, 1, "catalog");
+    let found = find_scenes(&checked.iter().collect::<Vec<_>>(), catalog.clone(), access, &first.io())?;
+    let catalog_s = take_lap(&mut lap);
+    let (mut jobs, mut scenes) = (Vec::with_capacity(months.len()), Vec::new());
+    for ((month, mut run), sought) in months.iter().zip(runs).zip(found) {
+        run.memory /= at_once as u64;
+        run.wants_scenes = false;
+        let mut waiting = Waiting::new(run.admit(sought)?, &run.depth());
         let first = waiting.take(|_| true);
         let ids: HashSet<String> = first.iter().map(|scene| scene.id.clone()).collect();
         scenes.extend(first);
         let looked = Looked { candidates: Vec::new(), waiting };
         jobs.push(Job { month: *month, run, ids, looked, failures: Vec::new() });
     }
+    lap = Instant::now();
     scout_all(&mut jobs, scenes)?;
+    let scout_s = take_lap(&mut lap);
+    for job in &mut jobs {
+        // Each has waited for all of it.
+        job.run.timings = Timings { catalog: catalog_s, scout: scout_s, ..job.run.timings };
+    }
     make_all(jobs, at_once, engine, make)
 }
 

@@ -30,7 +30,7 @@ impl Waiting {
             // A scene that does not tell its clouds promises nothing; of equals the newer goes first.
             scenes.sort_by(|a, b| {
                 let clouds = |scene: &Scene| scene.cloud_cover.unwrap_or(100.0);
-                let order = clouds(a).total_cmp(&clouds(b)).then_with(|| b.datetime.cmp(&a.datetime));
+                let order = clouds(a).total_cmp(&clouds(b)).then_with(|| b.time.cmp(&a.time));
                 order.then_with(|| a.id.cmp(&b.id))
             });
         }

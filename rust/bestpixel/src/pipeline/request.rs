@@ -1,7 +1,7 @@
 //! All that the user says, checked once.
 
 use super::{Error, Result};
-use crate::fetch::{Connections, Fetcher, Options};
+use crate::fetch::{Connections, Fetcher, Options, redact};
 use crate::raster::{BBox, Crs, Grid};
 use crate::source::{Endpoint, NativeGrid, PlanetaryComputer, endpoint};
 use crate::stac::{Found, Interval};
@@ -124,6 +124,15 @@ impl Request {
             Some(text) if text.starts_with("http://") || text.starts_with("https://") => Catalog::Url(text.clone()),
             Some(text) => Catalog::Path(text.into()),
         }
+    }
+
+    /// The request as it may be told: a catalogue's URL may hold a password or a token.
+    pub(crate) fn told(&self) -> Self {
+        let catalog = match self.catalog() {
+            Catalog::Url(url) => Some(redact(&url)),
+            _ => self.catalog.clone(),
+        };
+        Self { catalog, ..self.clone() }
     }
 
     /// Bytes for buffers beyond the output.

@@ -15,10 +15,14 @@ use super::{CancelToken, Composite, Error, Metadata, OnError, Output, Plan, Requ
 use crate::fetch::{Connections, redact};
 use crate::raster::Window;
 use crate::source::Unusable;
+use crate::tiff;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 use tokio::runtime::Handle;
+
+/// Under this name the log tells what was skipped, which the result tells too.
+pub const SKIPPED: &str = "bestpixel::skipped";
 
 /// Told of the run's progress: steps done, steps in all, the stage's name, bytes received so far.
 pub type Progress = dyn Fn(usize, usize, &str, u64) + Send + Sync;
@@ -71,10 +75,21 @@ pub fn run_to_folder(
     folder: &Path,
     output: Output,
 ) -> Result<Written> {
+    check_output(&request)?;
     renewing(request, engine, move |mut run| {
         let looked = run.look(catalog.clone())?;
         run.write(looked, folder, output)
     })
+}
+
+/// Checks that the output of a request can be written to files.
+///
+/// # Errors
+/// Of kind [`super::ErrorKind::Usage`]: what is wrong with the request, a CRS that a GeoTIFF cannot hold among it.
+pub fn check_output(request: &Request) -> Result<()> {
+    let crs = request.clone().check()?.grid.crs;
+    let refused = |error: tiff::Error| Error::usage("output_crs", format!("{:?}: {error}", request.output_crs));
+    tiff::check_crs(&crs).map_err(refused)
 }
 
 /// Makes the plan of a composite: no reflectance pixel is read, unless an item contradicts itself about the offset in it.
@@ -113,8 +128,14 @@ pub(super) struct Run<'a> {
     pub(super) skipped: Vec<Unusable>,
     pub(super) timings: Timings,
     pub(super) started: Instant,
+    /// Bytes for buffers: a share of the limit where several runs are under way.
+    pub(super) memory: u64,
+    /// Whether it is an error that there is nothing to make the output of.
+    pub(super) wants_scenes: bool,
+    /// What was searched and found.
+    pub(super) told: String,
     /// Stands before the stages in what is reported, where several runs are under way.
-    name: String,
+    pub(super) name: String,
 }
 impl<'a> Run<'a> {
     pub(super) fn new(checked: Checked, engine: &'a Engine, access: Arc<Access>) -> Self {
@@ -123,6 +144,9 @@ impl<'a> Run<'a> {
             access,
             warps: Warps::new(checked.grid.clone()),
             windows: checked.grid.chunks(),
+            memory: checked.request.memory_limit(),
+            wants_scenes: true,
+            told: String::new(),
             checked,
             skipped: Vec::new(),
             timings: Timings::default(),
@@ -133,7 +157,7 @@ impl<'a> Run<'a> {
 
     /// From now on progress is reported with this name before the stage's.
     pub(super) fn name(&mut self, name: &str) {
-        self.name = format!("{name} ");
+        name.clone_into(&mut self.name);
     }
 
     /// A sink that keeps this run's output in memory.
@@ -144,12 +168,13 @@ impl<'a> Run<'a> {
     pub(super) fn io(&self) -> Io<'a> {
         // A quarter for what has been fetched; rows under way get a half, kept tiles the rest.
         let Engine { io, pool, cancel, .. } = self.engine;
-        Io { handle: io, cancel, pool, budget: self.checked.request.memory_limit() / 4 }
+        Io { handle: io, cancel, pool, budget: self.memory / 4 }
     }
 
     pub(super) fn report(&self, done: usize, total: usize, stage: &str) {
-        let stage = format!("{}{stage}", self.name);
-        (self.engine.progress)(done, total, &stage, self.access.meter().totals().1);
+        let stage = format!("{} {stage}", self.name);
+        let stage = stage.trim_start();
+        (self.engine.progress)(done, total, stage, self.access.meter().totals().1);
     }
 
     /// Names a scene in `skipped`, or fails, as the user wishes.
@@ -163,7 +188,7 @@ impl<'a> Run<'a> {
         let skipped = Unusable { item: failure.scene.id, href, cause };
         // The same tile may be missed by several stages and blocks.
         if !self.skipped.contains(&skipped) {
-            log::warn!("skipped {} {}: {}", skipped.item, skipped.href, skipped.cause);
+            log::warn!(target: SKIPPED, "skipped {} {}: {}", skipped.item, skipped.href, skipped.cause);
             self.skipped.push(skipped);
         }
         Ok(())
@@ -179,14 +204,18 @@ impl<'a> Run<'a> {
     pub(super) fn write(&mut self, looked: Looked, folder: &Path, output: Output) -> Result<Written> {
         let Checked { grid, bands, .. } = &self.checked;
         let mut sink = FolderSink::new(folder, grid, bands, output, self.engine.cancel.clone())?;
-        let metadata = self.composite(looked, &mut sink)?;
-        let paths = sink.finish(&metadata)?;
+        let mut metadata = self.composite(looked, &mut sink)?;
+        let mut lap = Instant::now();
+        let finished = sink.finish()?;
+        metadata.timings.write += take_lap(&mut lap);
+        metadata.timings.total = self.started.elapsed().as_secs_f64();
+        let paths = finished.publish(&metadata)?;
         Ok(Written { metadata, paths })
     }
 
     /// Selects scenes and tells what would be read of them.
     pub(super) fn plan(&mut self, looked: Looked) -> Result<Plan> {
-        let survey = self.select(looked)?;
+        let (survey, ()) = self.select(looked, |_, _| ())?;
         Ok(self.plan_of(&survey))
     }
 }

@@ -118,8 +118,8 @@ pub(crate) fn scout(
 /// The AOI's order of preference.
 pub(crate) fn sort_by_preference(candidates: &mut [Candidate]) {
     candidates.sort_by(|a, b| {
-        let key = |c: &Candidate| (std::cmp::Reverse(c.clear_cells()), std::cmp::Reverse(c.scene.datetime.clone()));
-        key(a).cmp(&key(b)).then_with(|| a.scene.id.cmp(&b.scene.id))
+        let key = |c: &Candidate| (c.clear_cells(), c.scene.time);
+        key(b).cmp(&key(a)).then_with(|| a.scene.id.cmp(&b.scene.id))
     });
 }
 

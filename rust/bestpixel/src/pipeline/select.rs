@@ -134,7 +134,8 @@ fn greedy(sights: Vec<Sight<'_>>, covered: &Mask, depth: &Depth, reach: Reach) -
         union.add(sight.clear);
         chosen.push(sight.index);
     }
-    (chosen, union.count() as f64 >= target)
+    let is_reached = union.count() as f64 >= target && chosen.len() >= depth.min_k;
+    (chosen, is_reached)
 }
 
 #[cfg(test)]

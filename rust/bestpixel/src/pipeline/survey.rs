@@ -1,6 +1,6 @@
 //! A request goes in, what is known before reflectance is read comes out: the first half of a run.
 
-use super::catalog::find_scenes;
+use super::catalog::{Sought, find_scenes};
 use super::offset::settle_offsets;
 use super::plan::FilePlan;
 use super::promise::Waiting;
@@ -10,6 +10,7 @@ use super::request::Catalog;
 use super::run::{Run, take_lap};
 use super::scout::{Candidate, Failure, open_files, quality_levels, scout, sort_by_preference};
 use super::select::{Choice, Depth, Seen, select};
+use super::tiles::LevelRef;
 use super::winners::NOBODY;
 use super::{ChunkPlan, Error, ErrorKind, OnError, Plan, Request, Result, ScenePlan, Stage};
 use crate::cache::Keep;
@@ -30,29 +31,73 @@ pub(super) struct Looked {
     pub(super) waiting: Waiting,
 }
 
+/// Cells of the whole AOI in which a scene was seen.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Share {
+    pub(super) clear: usize,
+    pub(super) observed: usize,
+}
+
+impl Share {
+    fn of(candidate: &Candidate) -> Self {
+        Self { clear: candidate.clear_cells(), observed: candidate.observed_cells() }
+    }
+
+    /// Clear ones of the observed ones.
+    pub(super) fn clear_fraction(&self) -> f64 {
+        self.clear as f64 / self.observed.max(1) as f64
+    }
+}
+
 /// What is known before reflectance is read.
 pub(super) struct Survey {
     /// The selected scenes, in the order of preference.
     pub(super) sources: Vec<Source>,
-    pub(super) candidates: Vec<Candidate>,
+    /// What the scout has seen of each.
+    pub(super) seen: Vec<Share>,
     /// Per chunk; scenes are indices of `sources`.
     pub(super) choices: Vec<Choice>,
 }
 
 impl Run<'_> {
     /// The scenes of the catalogue, without those that cannot be used.
-    pub(super) fn find(&mut self, catalog: Catalog) -> Result<Vec<Scene>> {
+    fn find(&mut self, catalog: Catalog) -> Result<Vec<Scene>> {
         let mut lap = Instant::now();
         self.report(0, 1, "catalog");
-        let (scenes, unusable) = find_scenes(&self.checked, catalog, &self.access, &self.io())?;
+        let found = find_scenes(&[&self.checked], catalog, &self.access, &self.io())?;
+        self.timings.catalog = take_lap(&mut lap);
+        found.into_iter().next().map_or(Ok(Vec::new()), |sought| self.admit(sought))
+    }
+
+    /// Takes what a catalogue has: the scenes, and the names of what cannot be used.
+    pub(super) fn admit(&mut self, sought: Sought) -> Result<Vec<Scene>> {
+        let Sought { scenes, unusable, told } = sought;
         if let Some(first) = unusable.first().filter(|_| self.checked.request.on_error == OnError::Raise) {
             let message = format!("{}: {} {}", first.item, first.cause, first.href);
             return Err(Error::new(Stage::Catalog, ErrorKind::Catalog, message));
         }
         log::info!("{} scenes fit, {} items cannot be used", scenes.len(), unusable.len());
         self.skipped.extend(unusable);
-        self.timings.catalog = take_lap(&mut lap);
+        self.told = told;
         Ok(scenes)
+    }
+
+    /// The catalogue has nothing, or nothing of use.
+    pub(super) fn no_scenes(&self) -> Error {
+        Error::new(Stage::Catalog, ErrorKind::NoScenes, format!("no scene for {}", self.told))
+    }
+
+    /// Nothing is selected: an error, or in a batch of months a warning.
+    fn miss_scenes(&mut self, has_candidates: bool) -> Result<()> {
+        if has_candidates {
+            self.told.push_str("; none of them shows a pixel of the area");
+        }
+        let error = self.no_scenes();
+        if self.wants_scenes {
+            return Err(error);
+        }
+        log::warn!("{}: {error}; nodata everywhere", self.name);
+        Ok(())
     }
 
     /// Looks at scenes from afar; gives those that can be read, in the order of preference, and the others.
@@ -75,6 +120,9 @@ impl Run<'_> {
     /// Finds scenes and looks at the most promising ones.
     pub(super) fn look(&mut self, catalog: Catalog) -> Result<Looked> {
         let scenes = self.find(catalog)?;
+        if scenes.is_empty() {
+            return Err(self.no_scenes());
+        }
         let total = scenes.len();
         let mut waiting = Waiting::new(scenes, &self.depth());
         let (mut candidates, mut failures) = (Vec::new(), Vec::new());
@@ -108,17 +156,23 @@ impl Run<'_> {
     }
 
     /// Selects scenes and opens their reflectance; a scene that cannot be opened leaves and the selection is made anew.
-    pub(super) fn select(&mut self, mut looked: Looked) -> Result<Survey> {
+    /// `begin` starts what can be done with the selection meanwhile: of its survey everything is known but reflectance.
+    pub(super) fn select<T>(&mut self, mut looked: Looked, begin: impl Fn(&Self, &Survey) -> T) -> Result<(Survey, T)> {
         let mut opened: HashMap<String, Vec<Arc<Cog>>> = HashMap::new();
         loop {
             let choices = self.choose(&mut looked)?;
             let candidates = &mut looked.candidates;
             let selected: BTreeSet<usize> = choices.iter().flat_map(|choice| choice.scenes.iter().copied()).collect();
+            if selected.is_empty() {
+                self.miss_scenes(!candidates.is_empty())?;
+            }
             if selected.len() >= usize::from(NOBODY) {
                 let message =
                     format!("{} scenes are selected, at most {} can be told apart", selected.len(), NOBODY - 1);
                 return Err(Error::new(Stage::Plan, ErrorKind::Usage, message));
             }
+            let mut survey = self.survey(candidates, &selected, choices)?;
+            let begun = begin(self, &survey);
             let missing: Vec<&Scene> = selected
                 .iter()
                 .map(|&i| &candidates[i].scene)
@@ -129,7 +183,12 @@ impl Run<'_> {
             let scenes = scenes.map(|(_, candidate)| &mut candidate.scene).collect();
             failures.extend(settle_offsets(scenes, &self.access, &self.io(), &mut self.warps)?);
             if failures.is_empty() {
-                return self.sources(candidates, &selected, choices, &opened);
+                let settled = selected.iter().map(|&index| candidates[index].scene.offset);
+                for (source, offset) in survey.sources.iter_mut().zip(settled) {
+                    source.scene.offset = offset;
+                    source.bands = self.reflectance_levels(&source.scene, &opened)?;
+                }
+                return Ok((survey, begun));
             }
             for failure in failures {
                 candidates.retain(|candidate| candidate.scene.id != failure.scene.id);
@@ -171,37 +230,39 @@ impl Run<'_> {
         Ok(failures)
     }
 
-    /// The selected scenes with the levels that will be read.
-    fn sources(
+    /// The selected scenes with the levels of their quality.
+    fn survey(
         &mut self,
         candidates: &[Candidate],
         selected: &BTreeSet<usize>,
         mut choices: Vec<Choice>,
-        opened: &HashMap<String, Vec<Arc<Cog>>>,
     ) -> Result<Survey> {
         let resolution = self.checked.grid.resolution;
-        let mut sources = Vec::with_capacity(selected.len());
-        let mut kept = Vec::with_capacity(selected.len());
-        for &index in selected {
-            let candidate = &candidates[index];
-            let scene = candidate.scene.clone();
-            let refuse = |error| Error::tiff(Stage::Plan, &scene.id, error);
-            let quality = quality_levels(&scene, &candidate.quality, resolution, &mut self.warps);
-            let quality = quality.map_err(|(_, error)| refuse(error))?;
-            let level = |cog: &Arc<Cog>| {
-                let is_trusted = scene.collection.trusts_overviews(cog.nodata);
-                if is_trusted { self.warps.level(cog.clone(), resolution) } else { self.warps.full(cog.clone()) }
-            };
-            let bands = opened.get(&scene.id).into_iter().flatten().map(level).collect::<tiff::Result<Vec<_>>>();
-            sources.push(Source { quality, bands: bands.map_err(refuse)?, scene });
-            kept.push(candidate.clone());
-        }
+        let source = |&index: &usize| {
+            let Candidate { scene, quality, .. } = &candidates[index];
+            let levels = quality_levels(scene, quality, resolution, &mut self.warps);
+            let quality = levels.map_err(|(_, error)| Error::tiff(Stage::Plan, &scene.id, error))?;
+            Ok(Source { scene: scene.clone(), quality, bands: Vec::new() })
+        };
+        let sources = selected.iter().map(source).collect::<Result<_>>()?;
         // From here on scenes are counted among the selected ones.
         let places: HashMap<usize, usize> = selected.iter().enumerate().map(|(place, &index)| (index, place)).collect();
         for choice in &mut choices {
             choice.scenes.iter_mut().for_each(|scene| *scene = places[scene]);
         }
-        Ok(Survey { sources, candidates: kept, choices })
+        let seen = selected.iter().map(|&index| Share::of(&candidates[index])).collect();
+        Ok(Survey { sources, seen, choices })
+    }
+
+    /// The levels of a scene's reflectance, of files that are open.
+    fn reflectance_levels(&mut self, scene: &Scene, opened: &HashMap<String, Vec<Arc<Cog>>>) -> Result<Vec<LevelRef>> {
+        let resolution = self.checked.grid.resolution;
+        let level = |cog: &Arc<Cog>| {
+            let is_trusted = scene.collection.trusts_overviews(cog.nodata);
+            if is_trusted { self.warps.level(cog.clone(), resolution) } else { self.warps.full(cog.clone()) }
+        };
+        let levels = opened.get(&scene.id).into_iter().flatten().map(level).collect::<tiff::Result<_>>();
+        levels.map_err(|error| Error::tiff(Stage::Plan, &scene.id, error))
     }
 
     /// The chunks in which a scene may win (rule S5).
@@ -244,7 +305,7 @@ impl Run<'_> {
                 .map(|f| f.requests)
                 .sum(),
             output_bytes: pixels * (2 * self.checked.bands.len() as u64 + 10),
-            memory_bytes: self.checked.request.memory_limit(),
+            memory_bytes: self.memory,
             chunks: self.windows.iter().zip(&survey.choices).map(chunk_plan).collect(),
             scenes,
         }

@@ -1,12 +1,14 @@
 //! A composite goes in, a folder of files comes out: COGs, `preview.png`, `item.json` and `composite.json`.
 
 use super::dates::{NO_DATE, dates};
-use super::item::{Asset, stac_item};
+use super::item::{Asset, ID_PREFIX, stac_item};
 use super::preview::{Thumbnail, encode_preview};
 use super::sink::{Rows, Sink};
 use super::{CancelToken, Error, ErrorKind, Metadata, NODATA, Result, Stage};
 use crate::raster::Grid;
-use crate::tiff::{self, BandInfo, Compression, GeoTiffWriter, ImageInfo, Scaling, WholeFile, sweep};
+use crate::tiff::{
+    self, BandInfo, Compression, GeoTiffWriter, ImageInfo, Scaling, WholeFile, lock_folder, sweep, sync_folder,
+};
 use rayon::prelude::*;
 use std::path::{Path, PathBuf};
 
@@ -62,6 +64,12 @@ const REFLECTANCE: Scaling = Scaling { scale: 0.0001, offset: 0.0 };
 /// Says, by being there, that all files are.
 const LAST: &str = "composite.json";
 
+/// The STAC Item, which names the images.
+const ITEM: &str = "item.json";
+
+/// Rows that are written at once, a row of tiles: whoever cancels is heard between.
+const STRIP: usize = 512;
+
 impl FolderSink {
     /// A sink for the arrays of a grid. What a killed run has left in the folder is removed.
     ///
@@ -102,35 +110,21 @@ impl FolderSink {
         })
     }
 
-    /// Completes all files; gives their paths in the order of writing.
+    /// Puts the images together; they still lack their names.
     ///
     /// # Errors
-    /// Of kind [`ErrorKind::Write`], naming the file. Then no file has its final name, unless giving the names failed.
-    pub fn finish(mut self, metadata: &Metadata) -> Result<Vec<PathBuf>> {
-        let mut files = self.small_files(metadata)?;
-        let last = files.pop();
-        let mut images = Vec::new();
-        for image in self.images.drain(..) {
-            go_on(&self.cancel)?;
-            images.push(image.writer.finish().map_err(refused)?);
+    /// Of kind [`ErrorKind::Write`], naming the file, or that the run has been cancelled.
+    pub fn finish(self) -> Result<Finished> {
+        let assets = self.assets();
+        let Self { folder, grid, images, date, thumbnail, cancel } = self;
+        let mut files = Vec::with_capacity(images.len() + 1);
+        for image in images {
+            go_on(&cancel)?;
+            files.push(image.writer.finish().map_err(refused)?);
         }
-        go_on(&self.cancel)?;
-        images.push(self.date.finish().map_err(refused)?);
-        // From here on the files of an earlier run are not all there.
-        let _ = std::fs::remove_file(self.folder.join(LAST));
-        let all = images.into_iter().chain(files).chain(last);
-        all.map(|file| file.publish().map_err(refused)).collect()
-    }
-
-    /// The files beside the images.
-    fn small_files(&self, metadata: &Metadata) -> Result<Vec<WholeFile>> {
-        let picture = encode_preview(&self.thumbnail.planes(), self.thumbnail.width(), self.thumbnail.height())
-            .map_err(|message| Error::new(Stage::Write, ErrorKind::Write, message))?;
-        let item = stac_item(metadata, &self.grid, &self.assets())?;
-        let files = [("preview.png", picture), ("item.json", pretty(&item)), (LAST, pretty(&metadata.to_file()))];
-        let write =
-            |(name, bytes): (&str, Vec<u8>)| WholeFile::of_bytes(&self.folder.join(name), &bytes).map_err(refused);
-        files.into_iter().map(write).collect()
+        go_on(&cancel)?;
+        files.push(date.finish().map_err(refused)?);
+        Ok(Finished { folder, grid, assets, files, thumbnail })
     }
 
     /// The images as the STAC Item names them.
@@ -145,6 +139,22 @@ impl FolderSink {
     /// # Errors
     /// Of kind [`ErrorKind::Write`], naming the file, or that the run has been cancelled.
     pub fn push(&mut self, rows: &Arrays<'_>) -> Result<()> {
+        let (size, step) = (rows.quality.len(), STRIP * self.grid.width);
+        for first in (0..size).step_by(step) {
+            let pixels = first..(first + step).min(size);
+            let bands: Vec<&[u16]> = rows.bands.iter().map(|values| &values[pixels.clone()]).collect();
+            self.push_strip(&Arrays {
+                bands: &bands,
+                quality: &rows.quality[pixels.clone()],
+                observation_count: &rows.observation_count[pixels.clone()],
+                selected_observation: &rows.selected_observation[pixels],
+                datetimes: rows.datetimes,
+            })?;
+        }
+        Ok(())
+    }
+
+    fn push_strip(&mut self, rows: &Arrays<'_>) -> Result<()> {
         let layers = [rows.quality, rows.observation_count, rows.selected_observation];
         let arrays: Vec<&[u16]> = rows.bands.iter().copied().chain(layers).collect();
         let (date, thumbnail, cancel) = (&mut self.date, &mut self.thumbnail, &self.cancel);
@@ -162,6 +172,69 @@ impl FolderSink {
         thumbnail.push(rows.bands);
         images.and(date)
     }
+}
+
+/// A folder's files, whole and without their names.
+pub struct Finished {
+    folder: PathBuf,
+    grid: Grid,
+    assets: Vec<Asset>,
+    files: Vec<WholeFile>,
+    thumbnail: Thumbnail,
+}
+
+impl Finished {
+    /// Gives the files their names; gives their paths in the order of writing. What an earlier run has written into the
+    /// folder goes, also where this one writes nothing of that name.
+    ///
+    /// # Errors
+    /// Of kind [`ErrorKind::Write`], naming the file. Then no file has its final name, unless giving the names failed.
+    pub fn publish(mut self, metadata: &Metadata) -> Result<Vec<PathBuf>> {
+        let small = self.small_files(metadata)?;
+        self.files.extend(small);
+        // Of two runs that end at once one goes first. Held until this returns.
+        let _turn = lock_folder(&self.folder);
+        let earlier = images_of(&self.folder.join(ITEM));
+        // From here on the files of an earlier run are not all there.
+        let _ = std::fs::remove_file(self.folder.join(LAST));
+        let is_own = |name: &String| self.files.iter().any(|file| file.path() == self.folder.join(name));
+        for name in earlier.iter().filter(|name| !is_own(name)) {
+            let _ = std::fs::remove_file(self.folder.join(name));
+        }
+        let count = self.files.len();
+        let mut paths = Vec::with_capacity(count);
+        for file in self.files {
+            // Only when all others have their names for good.
+            if paths.len() + 1 == count {
+                sync_folder(&self.folder);
+            }
+            paths.push(file.publish().map_err(refused)?);
+        }
+        sync_folder(&self.folder);
+        Ok(paths)
+    }
+
+    /// The files beside the images, the last one last.
+    fn small_files(&self, metadata: &Metadata) -> Result<Vec<WholeFile>> {
+        let picture = encode_preview(&self.thumbnail.planes(), self.thumbnail.width(), self.thumbnail.height())
+            .map_err(|message| Error::new(Stage::Write, ErrorKind::Write, message))?;
+        let item = stac_item(metadata, &self.grid, &self.assets)?;
+        let files = [("preview.png", picture), (ITEM, pretty(&item)), (LAST, pretty(&metadata.to_file()))];
+        let write =
+            |(name, bytes): (&str, Vec<u8>)| WholeFile::of_bytes(&self.folder.join(name), &bytes).map_err(refused);
+        files.into_iter().map(write).collect()
+    }
+}
+
+/// The images that an item of ours names: files beside it. None where it is not there, or is somebody else's.
+fn images_of(item: &Path) -> Vec<String> {
+    let read = || serde_json::from_slice::<serde_json::Value>(&std::fs::read(item).ok()?).ok();
+    let Some(item) = read().filter(|item| item["id"].as_str().is_some_and(|id| id.starts_with(ID_PREFIX))) else {
+        return Vec::new();
+    };
+    let hrefs = item["assets"].as_object().into_iter().flatten().filter_map(|(_, asset)| asset["href"].as_str());
+    let names = hrefs.filter_map(|href| href.strip_prefix("./").filter(|name| !name.contains(['/', '\\'])));
+    names.filter(|name| Path::new(name).extension().is_some_and(|end| end == "tif")).map(str::to_owned).collect()
 }
 
 impl Sink for FolderSink {

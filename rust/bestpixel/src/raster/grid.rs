@@ -66,11 +66,12 @@ impl BBox {
         if west > east { vec![[west, south, 180.0, north], [-180.0, south, east, north]] } else { vec![self.0] }
     }
 
-    /// Whether an item's box (4 or 6 numbers, itself possibly across the antimeridian) shares area or an edge.
+    /// Whether an item's box (4 or 6 numbers, itself possibly across the antimeridian) shares area or an edge. Numbers that
+    /// are no box say nothing of where the item is not: then it may.
     pub fn intersects(&self, other: &[f64]) -> bool {
         let other = match *other {
             [w, s, e, n] | [w, s, _, e, n, _] => Self([w, s, e, n]),
-            _ => return false,
+            _ => return true,
         };
         let overlaps = |a: &[f64; 4], b: &[f64; 4]| a[0] <= b[2] && b[0] <= a[2] && a[1] <= b[3] && b[1] <= a[3];
         self.split().iter().any(|a| other.split().iter().any(|b| overlaps(a, b)))
@@ -139,7 +140,9 @@ impl Grid {
         let y0 = lattice_y(&crs)?;
         let (left, right) = (snap(min_x, 0.0, f64::floor), snap(max_x, 0.0, f64::ceil));
         let (bottom, top) = (snap(min_y, y0, f64::floor), snap(max_y, y0, f64::ceil));
-        let (width, height) = (((right - left) / resolution).round(), ((top - bottom) / resolution).round());
+        // A box within rounding of a lattice line has no width: it gets the pixel beside it.
+        let lines = |from: f64, to: f64| ((to - from) / resolution).round().max(1.0);
+        let (width, height) = (lines(left, right), lines(bottom, top));
         if width > MAX_SIDE as f64 || height > MAX_SIDE as f64 {
             return Err(Error::TooLarge { width, height, limit: MAX_SIDE });
         }

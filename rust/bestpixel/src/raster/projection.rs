@@ -261,6 +261,79 @@ pub fn ellipsoid(crs: &Crs) -> Result<Ellipsoid> {
     if is_known == 0 { Err(unknown(crs)) } else { Ok(ellipsoid) }
 }
 
+/// Where on the earth the ellipsoid of a CRS lies, by what EPSG has a code for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Datum {
+    /// The CRS in degrees below it is of this code.
+    GeodeticCrs(u32),
+    /// That has none, but its datum is of this code.
+    Datum(u32),
+    /// There is no more to it than its ellipsoid.
+    Ellipsoid,
+}
+
+/// A match is believed from this confidence in per cent on: PROJ's for the same definition under another name.
+const CONFIDENT: i32 = 90;
+
+/// The datum of a CRS.
+///
+/// # Errors
+/// [`Error::Crs`] where PROJ does not understand the CRS.
+pub fn datum(crs: &Crs) -> Result<Datum> {
+    let definition = create(crs)?;
+    let context = definition.context.0.as_ptr();
+    // SAFETY: context and object are live; the result is a new object or null.
+    let geodetic = unsafe { proj_sys::proj_crs_get_geodetic_crs(context, definition.object.0.as_ptr()) };
+    let geodetic = NonNull::new(geodetic).map(Object).ok_or_else(|| unknown(crs))?;
+    if let Some(code) = epsg_code(&geodetic).or_else(|| identified(&definition.context, &geodetic)) {
+        return Ok(Datum::GeodeticCrs(code));
+    }
+    // SAFETY: context and object are live; the result is a new object or null.
+    let datum = unsafe { proj_sys::proj_crs_get_datum_forced(context, geodetic.0.as_ptr()) };
+    let code = NonNull::new(datum).map(Object).as_ref().and_then(epsg_code);
+    Ok(code.map_or(Datum::Ellipsoid, Datum::Datum))
+}
+
+/// The code under which EPSG has the same CRS as `object`.
+fn identified(context: &Context, object: &Object) -> Option<u32> {
+    let mut confidence: *mut i32 = ptr::null_mut();
+    // SAFETY: context and object are live, the authority is NUL-terminated, null means no options; the list and the
+    // numbers beside it are new or null, and are given back below.
+    let list = unsafe {
+        proj_sys::proj_identify(
+            context.0.as_ptr(),
+            object.0.as_ptr(),
+            c"EPSG".as_ptr(),
+            ptr::null(),
+            &raw mut confidence,
+        )
+    };
+    // SAFETY: where there is a list with something in it there are as many numbers, the surest first.
+    let code = unsafe {
+        let is_sure = !list.is_null()
+            && proj_sys::proj_list_get_count(list) > 0
+            && !confidence.is_null()
+            && *confidence >= CONFIDENT;
+        let best = if is_sure { proj_sys::proj_list_get(context.0.as_ptr(), list, 0) } else { ptr::null_mut() };
+        NonNull::new(best).map(Object).as_ref().and_then(epsg_code)
+    };
+    // SAFETY: both were made above and are not used again; null is admitted.
+    unsafe {
+        proj_sys::proj_int_list_destroy(confidence);
+        proj_sys::proj_list_destroy(list);
+    }
+    code
+}
+
+/// The EPSG code that an object says it has.
+fn epsg_code(object: &Object) -> Option<u32> {
+    let object = object.0.as_ptr();
+    // SAFETY: the object is live; the strings belong to it and are copied before it goes.
+    let (authority, code) =
+        unsafe { (copied(proj_sys::proj_get_id_auth_name(object, 0)), copied(proj_sys::proj_get_id_code(object, 0))) };
+    code.filter(|_| authority.as_deref() == Some("EPSG"))?.parse().ok()
+}
+
 /// What the coordinates of a CRS are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Surface {
@@ -299,11 +372,7 @@ pub(super) fn registered(crs: Crs) -> Result<Crs> {
     if !SURFACE_KINDS.contains(&kind) {
         return Err(unknown(&crs));
     }
-    // SAFETY: the object is live; the strings belong to it and are copied before it goes.
-    let (authority, code) =
-        unsafe { (copied(proj_sys::proj_get_id_auth_name(object, 0)), copied(proj_sys::proj_get_id_code(object, 0))) };
-    let code = code.filter(|_| authority.as_deref() == Some("EPSG")).and_then(|code| code.parse().ok());
-    let Some(named) = code.map(Crs::Epsg).filter(|named| *named != crs) else { return Ok(crs) };
+    let Some(named) = epsg_code(&own.object).map(Crs::Epsg).filter(|named| *named != crs) else { return Ok(crs) };
     let Ok(other) = create(&named) else { return Ok(crs) };
     let criterion = proj_sys::PJ_COMPARISON_CRITERION_PJ_COMP_EQUIVALENT_EXCEPT_AXIS_ORDER_GEOGCRS;
     // SAFETY: both objects are live.

@@ -2,6 +2,7 @@
 
 use super::Collection;
 use crate::stac::Item;
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 /// One observation of one tile.
@@ -17,6 +18,8 @@ pub struct Scene {
     pub platform: String,
     /// Acquisition time, RFC 3339; of MODIS the nominal day.
     pub datetime: String,
+    /// The same as an instant: two ways to write a time may not sort as texts do.
+    pub time: Timestamp,
     /// Share of clouds in percent, as the item tells it.
     pub cloud_cover: Option<f64>,
     /// To be subtracted from reflectance.
@@ -75,12 +78,15 @@ impl Scene {
         };
         let lacking = |cause: String| unusable("", cause);
         let datetime = collection.date.time(item).ok_or_else(|| lacking("it has no datetime".to_owned()))?;
+        let no_time = |error| lacking(format!("its datetime {datetime:?} is no RFC 3339 time: {error}"));
+        let time = datetime.parse().map_err(no_time)?;
         Ok(Self {
             id: item.id.clone(),
             collection,
             tile: collection.tile.tile(item).map_err(lacking)?,
             platform: item.text("platform").unwrap_or_default().to_lowercase(),
             datetime,
+            time,
             cloud_cover: item.number("eo:cloud_cover").filter(|_| collection.has_cloud_cover),
             offset: collection.offset.offset(item),
             witness_href: collection.offset.witness(item).map(href).transpose()?,

@@ -47,7 +47,11 @@ impl Interval {
 
     /// Whether an RFC 3339 time lies inside; false for a text that is none.
     pub fn contains(&self, time: &str) -> bool {
-        let Ok(time) = time.parse::<Timestamp>() else { return false };
+        time.parse().is_ok_and(|time| self.holds(time))
+    }
+
+    /// Whether an instant lies inside.
+    pub fn holds(&self, time: Timestamp) -> bool {
         self.start.is_none_or(|start| start <= time) && self.end.is_none_or(|end| time < end)
     }
 

@@ -39,5 +39,6 @@ pub use level::Level;
 pub use metadata::Scaling;
 pub use sample::Sample;
 pub use samples::Samples;
-pub use temporary::{WholeFile, sweep};
+pub use temporary::{WholeFile, lock_folder, sweep, sync_folder};
 pub use write::{BandInfo, Compression, GeoTiffWriter, ImageInfo};
+pub use write_crs::check_crs;

@@ -41,11 +41,18 @@ impl WholeFile {
         Self::write(path, |file| file.write_all(bytes))
     }
 
-    /// Gives the file its name; what had it before is replaced.
+    /// The name that it will have.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Gives the file its name; what had it before is replaced. Its bytes are on the disk before: after a loss of power
+    /// a name must not stand for half a file.
     ///
     /// # Errors
     /// [`Error::Write`] where the file system refuses.
     pub fn publish(self) -> Result<PathBuf> {
+        self.file.as_file().sync_all().map_err(|source| failed(&self.path, source))?;
         self.file.persist(&self.path).map_err(|error| failed(&self.path, error.error))?;
         Ok(self.path)
     }
@@ -72,6 +79,19 @@ fn temporary_beside(path: &Path) -> std::io::Result<NamedTempFile> {
     Ok(file)
 }
 
+/// Waits until nobody else holds the folder, and holds it as long as the answer lives. A file system that knows no such
+/// locks has no order either.
+pub fn lock_folder(folder: &Path) -> Option<std::fs::File> {
+    let folder = std::fs::File::open(folder).ok()?;
+    flock(&folder, FlockOperation::LockExclusive).ok()?;
+    Some(folder)
+}
+
+/// Has the names in a folder on the disk, as far as the file system knows how.
+pub fn sync_folder(folder: &Path) {
+    let _ = std::fs::File::open(folder).and_then(|folder| folder.sync_all());
+}
+
 /// Removes what killed processes have left in a folder. Whatever stands in the way: such files harm nobody.
 pub fn sweep(folder: &Path) {
     for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
@@ -85,7 +105,8 @@ pub fn sweep(folder: &Path) {
 
 /// Whether nobody holds the file any more.
 fn is_abandoned(path: &Path) -> bool {
-    let Ok(file) = std::fs::File::open(path) else { return false };
+    // Some network file systems lock only what is open for writing.
+    let Ok(file) = std::fs::File::options().write(true).open(path) else { return false };
     let age = file.metadata().and_then(|metadata| metadata.modified()).ok().and_then(|time| time.elapsed().ok());
     age.is_some_and(|age| age > TOO_YOUNG) && flock(&file, FlockOperation::NonBlockingLockExclusive).is_ok()
 }

@@ -4,7 +4,7 @@
 
 use super::tags::{geokey as key, tag};
 use super::{Error, Result};
-use crate::raster::{Crs, Ellipsoid, Surface, ellipsoid, proj4, surface};
+use crate::raster::{Crs, Datum, Ellipsoid, Surface, datum, ellipsoid, proj4, surface};
 use std::collections::BTreeMap;
 
 /// The three tags that define a CRS.
@@ -97,14 +97,29 @@ const LENGTHS: [u16; 4] =
 const UNITS: [(&str, u16, f64); 3] = [("m", 9001, 1.0), ("ft", 9002, 0.3048), ("us-ft", 9003, 1200.0 / 3937.0)];
 
 /// Geodetic datums: PROJ's name and the code of the CRS in degrees.
-const DATUMS: [(&str, u16); 3] = [("WGS84", 4326), ("NAD83", 4269), ("NAD27", 4267)];
+const DATUMS: [(&str, u32); 3] = [("WGS84", 4326), ("NAD83", 4269), ("NAD27", 4267)];
 
 /// What a definition has besides the parameters of its method.
 const GENERAL: [&str; 13] =
     ["proj", "datum", "ellps", "a", "b", "R", "rf", "f", "units", "no_defs", "wktext", "type", "over"];
 
+/// What a projection stands on.
+#[derive(Debug, Clone, Copy)]
+struct Earth {
+    datum: Datum,
+    ellipsoid: Ellipsoid,
+}
+
 /// Degrees.
 const DEGREE: u16 = 9102;
+
+/// Checks that a GeoTIFF can hold a CRS.
+///
+/// # Errors
+/// [`Error::Unsupported`] where it has no words for it.
+pub fn check_crs(crs: &Crs) -> Result<()> {
+    write_crs(crs).map(drop)
+}
 
 /// The keys that define `crs`.
 ///
@@ -121,9 +136,9 @@ pub(crate) fn write_crs(crs: &Crs) -> Result<GeoKeyTags> {
         _ => {
             let definition = proj4(crs).map_err(unknown)?;
             let parameters = parse(&definition);
-            let ellipsoid = ellipsoid(crs).map_err(unknown)?;
+            let earth = Earth { datum: datum(crs).map_err(unknown)?, ellipsoid: ellipsoid(crs).map_err(unknown)? };
             let refused = |why: String| Error::unsupported(format!("GeoTIFF keys for the CRS {definition:?}: {why}"));
-            defined(&parameters, ellipsoid).map_err(refused)?
+            defined(&parameters, earth).map_err(refused)?
         }
     };
     Ok(tags(&keys))
@@ -140,13 +155,13 @@ fn parse(definition: &str) -> BTreeMap<&str, &str> {
 }
 
 /// A CRS by its method and parameters; the reason where it cannot be said.
-fn defined(parameters: &BTreeMap<&str, &str>, ellipsoid: Ellipsoid) -> std::result::Result<Keys, String> {
+fn defined(parameters: &BTreeMap<&str, &str>, earth: Earth) -> std::result::Result<Keys, String> {
     let projection = parameters.get("proj").copied().unwrap_or_default();
     let zone = parameters.get("zone").and_then(|zone| zone.parse::<u16>().ok());
     if let (Some(zone), "utm") = (zone, projection) {
-        return utm(zone, parameters, ellipsoid);
+        return utm(zone, parameters, earth);
     }
-    let mut keys = base(parameters, ellipsoid);
+    let mut keys = base(parameters, earth)?;
     if matches!(projection, "longlat" | "latlong") {
         no_more(parameters, &[])?;
         keys.insert(key::MODEL_TYPE, Value::Short(2));
@@ -182,7 +197,7 @@ fn defined(parameters: &BTreeMap<&str, &str>, ellipsoid: Ellipsoid) -> std::resu
 }
 
 /// A zone of UTM: by its code on WGS 84, else as the transverse Mercator projection that it is.
-fn utm(zone: u16, parameters: &BTreeMap<&str, &str>, ellipsoid: Ellipsoid) -> std::result::Result<Keys, String> {
+fn utm(zone: u16, parameters: &BTreeMap<&str, &str>, earth: Earth) -> std::result::Result<Keys, String> {
     no_more(parameters, &["zone", "south"])?;
     let is_south = parameters.contains_key("south");
     if parameters.get("datum") == Some(&"WGS84") && parameters.get("units").is_none_or(|unit| *unit == "m") {
@@ -192,7 +207,7 @@ fn utm(zone: u16, parameters: &BTreeMap<&str, &str>, ellipsoid: Ellipsoid) -> st
     let y_0 = if is_south { "10000000" } else { "0" };
     let general = parameters.iter().filter(|(name, _)| !["zone", "south"].contains(name)).map(|(k, v)| (*k, *v));
     let own = [("proj", "tmerc"), ("lon_0", &*lon_0), ("k", "0.9996"), ("x_0", "500000"), ("y_0", y_0)];
-    defined(&general.chain(own).collect(), ellipsoid)
+    defined(&general.chain(own).collect(), earth)
 }
 
 /// The parameters of a method; the reason where the definition has others.
@@ -219,18 +234,28 @@ fn no_more(parameters: &BTreeMap<&str, &str>, names: &[&str]) -> std::result::Re
     stranger.map_or(Ok(()), |name| Err(format!("+{name} has no key")))
 }
 
-/// The CRS in degrees below a projection.
-fn base(parameters: &BTreeMap<&str, &str>, ellipsoid: Ellipsoid) -> Keys {
+/// The CRS in degrees below a projection: by its code, or by its datum's, or by its ellipsoid where it is no more than that.
+fn base(parameters: &BTreeMap<&str, &str>, earth: Earth) -> std::result::Result<Keys, String> {
     let mut keys = Keys::from([(key::RASTER_TYPE, Value::Short(1)), (key::ANGULAR_UNITS, Value::Short(DEGREE))]);
     let datum = parameters.get("datum").copied().unwrap_or_default();
-    if let Some((_, code)) = DATUMS.iter().find(|(name, _)| *name == datum) {
-        keys.insert(key::GEODETIC_CRS, Value::Short(*code));
-        return keys;
-    }
-    let Ellipsoid { semi_major, semi_minor, inverse_flattening } = ellipsoid;
-    for of in [key::GEODETIC_CRS, key::GEODETIC_DATUM, key::ELLIPSOID] {
-        keys.insert(of, Value::Short(key::USER_DEFINED));
-    }
+    let known = DATUMS.iter().find(|(name, _)| *name == datum).map(|(_, code)| Datum::GeodeticCrs(*code));
+    let short = |code: u32| match u16::try_from(code) {
+        Ok(code @ 1024..=32766) => Ok(Value::Short(code)),
+        _ => Err(format!("the datum's EPSG code {code} has no key")),
+    };
+    let user_defined = Value::Short(key::USER_DEFINED);
+    let datum = match known.unwrap_or(earth.datum) {
+        Datum::GeodeticCrs(code) => {
+            keys.insert(key::GEODETIC_CRS, short(code)?);
+            return Ok(keys);
+        }
+        Datum::Datum(code) => short(code)?,
+        Datum::Ellipsoid => user_defined.clone(),
+    };
+    let Ellipsoid { semi_major, semi_minor, inverse_flattening } = earth.ellipsoid;
+    keys.insert(key::GEODETIC_CRS, user_defined.clone());
+    keys.insert(key::GEODETIC_DATUM, datum);
+    keys.insert(key::ELLIPSOID, user_defined);
     keys.insert(key::GEODETIC_CITATION, Value::Text(format!("user-defined, semi-major axis {semi_major}")));
     keys.insert(key::SEMI_MAJOR_AXIS, Value::Double(semi_major));
     if inverse_flattening == 0.0 {
@@ -238,7 +263,7 @@ fn base(parameters: &BTreeMap<&str, &str>, ellipsoid: Ellipsoid) -> Keys {
     } else {
         keys.insert(key::INVERSE_FLATTENING, Value::Double(inverse_flattening));
     }
-    keys
+    Ok(keys)
 }
 
 /// Keys as the tags hold them.
