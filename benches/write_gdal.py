@@ -1,4 +1,4 @@
-"""Times GDAL's COG driver beside our writer on the same array, codec and level, and prints the ratios.
+"""Times GDAL's COG driver beside our writer on the same array, codec and level; gives a table of the ratios.
 
 Run as `python benches/write_gdal.py [FOLDER]`, where the extension is installed in release mode. FOLDER has Sentinel-2
 bands of 16 bits (B02.tif and so on in any sub-folder), which are laid side by side; without it, slopes under
@@ -84,11 +84,13 @@ def seconds(work: Callable[[], None]) -> tuple[float, float]:
     return time.perf_counter() - start[0], time.process_time() - start[1]
 
 
-def main() -> None:
-    """Print a line for each codec and level."""
-    pixels = image(Path(sys.argv[1]) if len(sys.argv) > 1 else None)
+def measure(pixels: NDArray[np.uint16]) -> list[str]:
+    """A row of a table for each codec and level."""
     shared = Path("/dev/shm")  # noqa: S108  memory, not a secret
-    print(f"{SIDE} x {SIDE} pixels of 16 bits, {os.cpu_count()} cores, GDAL {rasterio.__gdal_version__}")
+    lines = [
+        "| | GDAL, MB/s | ours, MB/s | by the clock | of cores | size, ours / GDAL's |",
+        "|---|---|---|---|---|---|",
+    ]
     with tempfile.TemporaryDirectory(dir=shared if shared.is_dir() else None) as folder:
         for codec, level in (("deflate", 1), ("deflate", 6), ("zstd", 9)):
             path = {write: Path(folder) / f"{write.__name__}.tif" for write in (by_gdal, by_us)}
@@ -96,13 +98,18 @@ def main() -> None:
             for write in list(path) * ROUNDS:
                 rounds[write].append(seconds(lambda: write(pixels, path[write], codec, level)))  # noqa: B023  called here
             best = {write: tuple(map(min, zip(*times))) for write, times in rounds.items()}
-            for write, (clock, cores) in best.items():
-                size = path[write].stat().st_size
-                rate = pixels.nbytes / clock / 1e6
-                times = f"{clock:.2f} s, {rate:.0f} MB/s, {cores:.2f} s of cores"
-                print(f"{codec} {level} {write.__name__}: {times}, {size} bytes")
-            ratios = [theirs / ours for theirs, ours in zip(best[by_gdal], best[by_us])]
-            print(f"{codec} {level}: {ratios[0]:.2f} x by the clock, {ratios[1]:.2f} x of cores")
+            theirs, ours = (pixels.nbytes / best[write][0] / 1e6 for write in (by_gdal, by_us))
+            clock, cores = (theirs / ours for theirs, ours in zip(best[by_gdal], best[by_us]))
+            size = path[by_us].stat().st_size / path[by_gdal].stat().st_size
+            row = f"{codec} {level} | {theirs:.0f} | {ours:.0f} | **{clock:.2f} x** | {cores:.2f} x | {size:.3f}"
+            lines.append(f"| {row} |")
+    return lines
+
+
+def main() -> None:
+    """Print the table."""
+    print(f"{SIDE} x {SIDE} pixels of 16 bits, {os.cpu_count()} cores, GDAL {rasterio.__gdal_version__}")
+    print("\n".join(measure(image(Path(sys.argv[1]) if len(sys.argv) > 1 else None))))
 
 
 if __name__ == "__main__":

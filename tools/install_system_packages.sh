@@ -2,7 +2,8 @@
 # Sees to the programs that the build needs and that neither cargo nor pip brings.
 #
 # Where one is missing it is installed through apt-get, as root or through sudo. Without apt-get, or without leave to use
-# it, what is missing is named and the build stops. Nothing is asked of anybody when all is there.
+# it, what is missing is named and the build stops. Nothing is asked of anybody when all is there. Arguments are further
+# packages of Debian, which only some callers need.
 set -euo pipefail
 
 # program:package of Debian. PROJ is compiled from source (cmake, g++) and builds its database with sqlite3.
@@ -22,6 +23,12 @@ if ! "${PYTHON:-python3}" -c 'import ensurepip, venv' 2>/dev/null; then
     names+=("${PYTHON:-python3} with venv")
     packages+=(python3-venv)
 fi
+for package in "$@"; do
+    if ! dpkg -s "$package" >/dev/null 2>&1; then
+        names+=("$package")
+        packages+=("$package")
+    fi
+done
 missing=${names[*]-}
 for pair in "${wished[@]}"; do
     command -v "${pair%%:*}" >/dev/null || packages+=("${pair##*:}")

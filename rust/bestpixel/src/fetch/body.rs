@@ -8,8 +8,9 @@ use std::time::{Duration, Instant};
 /// Less than this in a whole timeout is no progress: a body that drips would never time out.
 const LEAST_PROGRESS: u64 = 1024;
 
-/// Memory taken before any byte has arrived is bounded: an announced length is only a claim.
-const FIRST_CAPACITY: u64 = 1 << 20;
+/// Memory reserved before any byte has arrived is bounded: an announced length is only a claim. The largest read fits in
+/// it, so that none is copied as it grows.
+const FIRST_CAPACITY: u64 = 8 << 20;
 
 /// Reads a body to its end.
 ///

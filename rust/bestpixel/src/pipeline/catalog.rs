@@ -2,7 +2,7 @@
 
 use super::access::Access;
 use super::request::{Catalog, Checked};
-use super::stream::{Io, Job};
+use super::stream::{Held, Io, Job};
 use super::{Result, Stage};
 use crate::fetch::redact;
 use crate::source::{Collection, Scene, Unusable, drop_duplicates};
@@ -47,7 +47,7 @@ pub(crate) fn find_scenes(
 fn search(requests: &[&Checked], api: &str, access: &Access, io: &Io<'_>) -> Result<Vec<Arc<Found>>> {
     let job = |(index, checked): (usize, &&Checked)| {
         let fetch = access.find(api.to_owned(), searches(checked));
-        Job { bytes: 0, fetch, work: move |answer| (index, answer) }
+        Job { held: Held::default(), fetch, work: move |answer| (index, answer) }
     };
     let mut found = vec![Arc::default(); requests.len()];
     let jobs = requests.iter().enumerate().map(job).collect();

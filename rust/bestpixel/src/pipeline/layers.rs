@@ -1,6 +1,7 @@
 //! The quality layers of a scene go in, the worst of their scores at each position comes out (rules V2 and W4).
 
 use super::scout::Failure;
+use super::stream::Held;
 use super::tiles::{Decoded, Fetched, LevelRef};
 use crate::raster::Array;
 use crate::resample::{Footprint, Points, Wanted, nearest};
@@ -12,15 +13,15 @@ use std::future::Future;
 /// A result of which the failure comes with the name of the file.
 pub(crate) type FileResult<T> = Result<T, (String, tiff::Error)>;
 
-/// What fetches the tiles of all layers that hold the sample of any point, and the bytes of those tiles once decoded.
+/// What fetches the tiles of all layers that hold the sample of any point, and the memory that those tiles take.
 pub(crate) fn fetch_layers(
     levels: &[LevelRef],
     points: &[Points],
-) -> (u64, impl Future<Output = Vec<Fetched>> + Send + 'static + use<>) {
+) -> (Held, impl Future<Output = Vec<Fetched>> + Send + 'static + use<>) {
     let tiles: Vec<Vec<usize>> = levels.iter().map(|level| tiles_at(level, points)).collect();
-    let bytes = levels.iter().zip(&tiles).map(|(level, tiles)| level.decoded_bytes(tiles)).sum();
+    let held = levels.iter().zip(&tiles).map(|(level, tiles)| level.held(tiles)).sum();
     let fetch = |(level, tiles): (&LevelRef, Vec<usize>)| level.clone().fetch(tiles);
-    (bytes, join_all(levels.iter().zip(tiles).map(fetch).collect::<Vec<_>>()))
+    (held, join_all(levels.iter().zip(tiles).map(fetch).collect::<Vec<_>>()))
 }
 
 /// The tiles of a level that hold the sample of any point.

@@ -79,10 +79,6 @@ fn look(
 ) -> Job<impl Future<Output = Fetched> + Send + 'static, impl FnOnce(Fetched) -> (usize, Looked) + Send + 'static> {
     let count = level.tiling().count();
     let tiles: Vec<usize> = (0..count).step_by(count.div_ceil(MAX_TILES).max(1)).collect();
-    let (bytes, fetch) = (level.decoded_bytes(&tiles), level.fetch(tiles));
-    Job {
-        bytes,
-        fetch,
-        work: move |fetched: Fetched| (index, fetched.decode_reflectance(&scale, 0, &Spare::default())),
-    }
+    let (held, fetch) = (level.held(&tiles), level.fetch(tiles));
+    Job { held, fetch, work: move |fetched: Fetched| (index, fetched.decode_reflectance(&scale, 0, &Spare::default())) }
 }

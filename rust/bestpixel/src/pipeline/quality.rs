@@ -34,13 +34,13 @@ pub(crate) type Scored = (usize, Scores, Vec<Failure>);
 pub(crate) fn start_scores(wanted: Vec<Candidacy<'_>>, chunks: &Arc<[Window]>, io: &Io<'_>) -> Flow<Scored> {
     let jobs = wanted.into_iter().map(|wanted| {
         let points: Vec<Points> = wanted.chunks.iter().map(|&chunk| pixels(&chunks[chunk])).collect();
-        let (bytes, fetch) = fetch_layers(wanted.levels, &points);
+        let (held, fetch) = fetch_layers(wanted.levels, &points);
         let (index, scene, eligible, chunks) = (wanted.index, wanted.scene.clone(), wanted.chunks, chunks.clone());
         let work = move |fetched| {
             let (scores, failures) = score(&scene, fetched, &chunks, &eligible);
             (index, scores, failures)
         };
-        Job { bytes, fetch, work }
+        Job { held, fetch, work }
     });
     io.start(Stage::Quality, jobs.collect())
 }

@@ -170,8 +170,8 @@ pub(crate) fn read_fresh(
             let (again, tiles): (Vec<usize>, Vec<usize>) =
                 tiles.partition(|&tile| earlier.is_compressed((scene, band), tile));
             let below = if kept.limit > 0 { tiles_below(&level, canvas.window()) } else { Vec::new() };
-            let (bytes, spill) =
-                (level.decoded_bytes(&tiles) + level.decoded_bytes(&again), earlier.compressed.clone());
+            let (held, spill) =
+                ([level.held(&tiles), level.held(&again)].into_iter().sum(), earlier.compressed.clone());
             let (scale, offset) = (sources[scene].scene.collection.scale, sources[scene].scene.offset);
             let spare = spare.clone();
             let work = move |mut fetched: Fetched| {
@@ -180,7 +180,7 @@ pub(crate) fn read_fresh(
                 let later = fetched.compressed(|tile| below.get(tile).is_some_and(|&is_below| is_below));
                 (scene, band, fetched.decode_reflectance(&scale, offset, &spare), below, later)
             };
-            Job { bytes, fetch: level.fetch(tiles), work }
+            Job { held, fetch: level.fetch(tiles), work }
         })
         .collect();
     let (total, mut done) = (jobs.len(), 0);

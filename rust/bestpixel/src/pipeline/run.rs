@@ -7,7 +7,7 @@ use super::access::Access;
 use super::request::{Catalog, Checked};
 use super::scout::Failure;
 use super::sink::MemorySink;
-use super::stream::Io;
+use super::stream::{Held, Io};
 use super::survey::Looked;
 use super::tiles::Warps;
 use super::write::FolderSink;
@@ -130,6 +130,8 @@ pub(super) struct Run<'a> {
     pub(super) started: Instant,
     /// Bytes for buffers: a share of the limit where several runs are under way.
     pub(super) memory: u64,
+    /// Bytes of it for what has been fetched, and as many for what has been decoded and not yet consumed.
+    pub(super) in_flight: u64,
     /// Whether it is an error that there is nothing to make the output of.
     pub(super) wants_scenes: bool,
     /// What was searched and found.
@@ -145,6 +147,7 @@ impl<'a> Run<'a> {
             warps: Warps::new(checked.grid.clone()),
             windows: checked.grid.chunks(),
             memory: checked.request.memory_limit(),
+            in_flight: checked.request.memory_limit() / 4,
             wants_scenes: true,
             told: String::new(),
             checked,
@@ -166,9 +169,8 @@ impl<'a> Run<'a> {
     }
 
     pub(super) fn io(&self) -> Io<'a> {
-        // A quarter for what has been fetched; rows under way get a half, kept tiles the rest.
         let Engine { io, pool, cancel, .. } = self.engine;
-        Io { handle: io, cancel, pool, budget: self.memory / 4 }
+        Io { handle: io, cancel, pool, budget: Held { fetched: self.in_flight, decoded: self.in_flight } }
     }
 
     pub(super) fn report(&self, done: usize, total: usize, stage: &str) {

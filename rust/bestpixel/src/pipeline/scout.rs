@@ -4,7 +4,7 @@ use super::access::Access;
 use super::error::causes;
 use super::layers::{FileResult, Layers, fetch_layers};
 use super::mask::Mask;
-use super::stream::{Io, Job};
+use super::stream::{Held, Io, Job};
 use super::tiles::{Fetched, LevelRef, Warps};
 use super::{Result, Stage};
 use crate::cache::Keep;
@@ -97,9 +97,9 @@ pub(crate) fn scout(
         let levels = opened.and_then(|cogs| Ok((quality_levels(&scene, &cogs, pixel_size, warps)?, cogs)));
         match levels {
             Ok((levels, cogs)) => {
-                let (bytes, fetch) = fetch_layers(&levels, &points);
+                let (held, fetch) = fetch_layers(&levels, &points);
                 let points = points.clone();
-                jobs.push(Job { bytes, fetch, work: move |fetched| candidate(scene, cogs, fetched, &points) });
+                jobs.push(Job { held, fetch, work: move |fetched| candidate(scene, cogs, fetched, &points) });
             }
             Err((href, error)) => failures.push(Failure { scene, href, error }),
         }
@@ -134,7 +134,7 @@ pub(crate) fn open_files(
     let hrefs: Vec<&String> = groups.iter().copied().flatten().collect();
     let job = |(index, href): (usize, &&String)| {
         let source = access.open(href, keep);
-        Job { bytes: 0, fetch: open(source), work: move |cog| (index, cog) }
+        Job { held: Held::default(), fetch: open(source), work: move |cog| (index, cog) }
     };
     let mut opened: Vec<Option<tiff::Result<Arc<Cog>>>> = hrefs.iter().map(|_| None).collect();
     io.stream(stage, hrefs.iter().enumerate().map(job).collect(), |(index, cog)| {

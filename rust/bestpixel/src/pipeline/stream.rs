@@ -16,9 +16,25 @@ const KIB: u64 = 1024;
 /// How often a waiting consumer looks whether it has been cancelled.
 const POLL: Duration = Duration::from_millis(50);
 
-/// A fetch, the work on what it brings, and the bytes that both will hold until their result is consumed.
+/// Bytes of memory: of what has been fetched, and of what becomes of it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Held {
+    /// As they were fetched: from the request until the work is done.
+    pub(crate) fetched: u64,
+    /// Decoded: from the work until its result is consumed.
+    pub(crate) decoded: u64,
+}
+
+impl std::iter::Sum for Held {
+    fn sum<I: Iterator<Item = Self>>(parts: I) -> Self {
+        let add = |a: Self, b: Self| Self { fetched: a.fetched + b.fetched, decoded: a.decoded + b.decoded };
+        parts.fold(Self::default(), add)
+    }
+}
+
+/// A fetch, the work on what it brings, and what both will hold.
 pub(crate) struct Job<F, W> {
-    pub(crate) bytes: u64,
+    pub(crate) held: Held,
     pub(crate) fetch: F,
     pub(crate) work: W,
 }
@@ -30,11 +46,32 @@ pub(crate) struct Io<'a> {
     pub(crate) cancel: &'a CancelToken,
     /// Where work is done and results are consumed.
     pub(crate) pool: &'a Arc<rayon::ThreadPool>,
-    /// Bytes that may be in flight.
-    pub(crate) budget: u64,
+    /// What jobs may hold together.
+    pub(crate) budget: Held,
 }
 
-/// A job's result, None where its work broke off, and its share of the budget.
+/// One of the two budgets.
+#[derive(Clone)]
+struct Budget {
+    units: u32,
+    semaphore: Arc<Semaphore>,
+}
+
+impl Budget {
+    fn new(bytes: u64) -> Self {
+        let units = (bytes / KIB).clamp(1, u64::from(u32::MAX >> 4)) as u32;
+        Self { units, semaphore: Arc::new(Semaphore::new(units as usize)) }
+    }
+
+    /// Waits until there is room for so many bytes; for more than the whole budget until all of it is free.
+    async fn take(&self, bytes: u64) -> Option<OwnedSemaphorePermit> {
+        let units = bytes.div_ceil(KIB).clamp(1, u64::from(self.units)) as u32;
+        // The semaphore does not close.
+        self.semaphore.clone().acquire_many_owned(units).await.ok()
+    }
+}
+
+/// A job's result, None where its work broke off, and its share of the budget for what is decoded.
 type Done<R> = (Option<R>, Option<OwnedSemaphorePermit>);
 
 /// Jobs under way; dropping it aborts their fetches.
@@ -45,28 +82,28 @@ pub(crate) struct Flow<R> {
 }
 
 impl Io<'_> {
-    /// Starts all jobs, in order as far as the byte budget admits.
+    /// Starts all jobs, in order as far as the budgets admit.
     pub(crate) fn start<F, W, R>(&self, stage: Stage, jobs: Vec<Job<F, W>>) -> Flow<R>
     where
         F: Future<Output: Send> + Send + 'static,
         W: FnOnce(F::Output) -> R + Send + 'static,
         R: Send + 'static,
     {
-        let total = (self.budget / KIB).clamp(1, u64::from(u32::MAX >> 4)) as u32;
-        let budget = Arc::new(Semaphore::new(total as usize));
-        // The budget bounds what waits in it.
+        let (for_fetched, for_decoded) = (Budget::new(self.budget.fetched), Budget::new(self.budget.decoded));
+        // The budgets bound what waits in it.
         let (sender, receiver) = mpsc::unbounded_channel();
         let mut tasks = JoinSet::new();
-        for Job { bytes, fetch, work } in jobs {
-            let (sender, budget, pool) = (sender.clone(), budget.clone(), self.pool.clone());
-            let permits = bytes.div_ceil(KIB).clamp(1, u64::from(total)) as u32;
+        for Job { held, fetch, work } in jobs {
+            let (sender, pool) = (sender.clone(), self.pool.clone());
+            let (for_fetched, for_decoded) = (for_fetched.clone(), for_decoded.clone());
             let task = async move {
-                // The semaphore does not close.
-                let permit = budget.acquire_many_owned(permits).await.ok();
+                let fetching = for_fetched.take(held.fetched).await;
                 let fetched = fetch.await;
+                let permit = for_decoded.take(held.decoded).await;
                 pool.spawn(move || {
                     // What is caught is told by the consumer; nothing that the work has touched is used again.
                     let result = catch_unwind(AssertUnwindSafe(|| work(fetched))).ok();
+                    drop(fetching);
                     // Nobody listens any more where the run has ended early.
                     sender.send((result, permit)).ok();
                 });

@@ -1,5 +1,6 @@
 //! One level of one file: which of its tiles are needed, the tiles as fetched, and the samples in them.
 
+use super::stream::Held;
 use crate::fetch::coalesce;
 use crate::raster::{Array, Crs, Grid, Projection, Tiling, Window};
 use crate::resample::{Patch, Warp};
@@ -33,9 +34,9 @@ impl LevelRef {
         tiles.iter().map(|&tile| self.level().tile_bytes(tile)).sum()
     }
 
-    /// Bytes of memory that some tiles take, decoded.
-    pub(crate) fn decoded_bytes(&self, tiles: &[usize]) -> u64 {
-        (tiles.len() * self.level().decoded_bytes()) as u64
+    /// Bytes of memory that some tiles take, as they are fetched and decoded.
+    pub(crate) fn held(&self, tiles: &[usize]) -> Held {
+        Held { fetched: self.bytes(tiles), decoded: (tiles.len() * self.level().decoded_bytes()) as u64 }
     }
 
     /// Requests that it takes to fetch some tiles: neighbours come together.
