@@ -88,6 +88,14 @@ def build(request: pytest.FixtureRequest) -> Build:
 
 
 @pytest.fixture(scope="session")
+def sample(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The sample catalogue: two tiles of two zones, several dates."""
+    bestpixel_sample = importlib.import_module("bestpixel.sample")
+    path: Path = bestpixel_sample.make_sample(tmp_path_factory.getbasetemp() / "sample")
+    return path
+
+
+@pytest.fixture(scope="session")
 def shared_data() -> Path:
     """The folder of real data beside the checkout (or where BESTPIXEL_TEST_DATA says); skips where it is absent."""
     path = Path(os.environ.get("BESTPIXEL_TEST_DATA", Path(__file__).parents[2] / "shared" / "data"))

@@ -20,20 +20,12 @@ import pystac
 import pytest
 import rasterio
 from bestpixel import _cli
-from bestpixel.sample import make_sample
 from pystac.extensions.projection import ProjectionExtension
 from rio_cogeo.cogeo import cog_validate
 
 BBOX = ("17.6", "45.2", "18.6", "45.8")
 PLANES = ("quality", "observation_count", "selected_observation")
 COMMAND = (sys.executable, "-m", "bestpixel._cli")
-
-
-@pytest.fixture(scope="session")
-def sample(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The sample catalogue; test files share one folder, and making it twice makes it once."""
-    path: Path = make_sample(tmp_path_factory.getbasetemp() / "sample")
-    return path
 
 
 @pytest.fixture

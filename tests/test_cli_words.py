@@ -12,7 +12,6 @@ import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from bestpixel.sample import make_sample
 from rio_cogeo.cogeo import cog_validate
 
 if TYPE_CHECKING:
@@ -22,13 +21,6 @@ COMMAND = (sys.executable, "-m", "bestpixel._cli")
 USAGE = "\nUsage: spx-build --bbox <W> <S> <E> <N> --datetime <A/B> --out-dir <DIR> [OPTIONS]\n"
 HELP = "\nFor more information, try '--help'.\n"
 PLACE = ("--bbox", "17.6", "45.2", "18.6", "45.8", "--datetime", "2024-07", "--endpoint", "earth-search")
-
-
-@pytest.fixture(scope="session")
-def sample(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The sample catalogue."""
-    path: Path = make_sample(tmp_path_factory.getbasetemp() / "sample")
-    return path
 
 
 @pytest.fixture
@@ -130,8 +122,8 @@ def test_months(arguments: list[str], tmp_path: Path) -> None:
     warning, february, july = masked(done.stderr).splitlines()
     assert february.startswith("2024-02: out/2024-02: 8 files, ")
     assert re.fullmatch(
-        r"warning: 2024-02: no scene for bbox \[17.6, 45.2, 18.6, 45.8\], datetime 2024-02, cloud cover up to 90 %: of \d+ "
-        r"items in catalog .* 0 fit, none of them can be used for endpoint earth-search; nodata everywhere",
+        r"warning: 2024-02: no scene for bbox \[17.6, 45.2, 18.6, 45.8\], datetime 2024-02, cloud cover up to 90 %: "
+        r"of \d+ items in catalog .* 0 fit, none of them can be used for endpoint earth-search; nodata everywhere",
         warning,
     )
     assert july.startswith("2024-07: out/2024-07: 8 files, ")

@@ -26,7 +26,6 @@ import rasterio
 import rioxarray  # noqa: F401  gives Datasets their .rio
 import xarray as xr
 from bestpixel import _bestpixel, _request, _result
-from bestpixel.sample import make_sample
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from rasterio.io import MemoryFile
@@ -34,13 +33,6 @@ from rasterio.io import MemoryFile
 NODATA = 65535
 BBOX = (17.6, 45.2, 18.6, 45.8)
 NOT_FINITE = [float("nan"), float("inf"), -float("inf")]
-
-
-@pytest.fixture(scope="session")
-def sample(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The sample catalogue; test files share one folder, and making it twice makes it once."""
-    path: Path = make_sample(tmp_path_factory.getbasetemp() / "sample")
-    return path
 
 
 @pytest.fixture(scope="session")
@@ -696,7 +688,9 @@ def test_xarray_flags(dataset: xr.Dataset, out: bp.Composite) -> None:
 def test_xarray_of_degrees_and_of_no_epsg() -> None:
     """Longitude and latitude are named so; a system without a number is known by its PROJ text."""
     grid = json.loads(native()["metadata"])["grid"]
-    degrees = bp.Composite(native(grid={**grid, "epsg": 4326, "proj4": "+proj=longlat +datum=WGS84 +no_defs", "crs": "EPSG:4326"}))
+    degrees = bp.Composite(
+        native(grid={**grid, "epsg": 4326, "proj4": "+proj=longlat +datum=WGS84 +no_defs", "crs": "EPSG:4326"})
+    )
     for name, unit in (("x", "degrees_east"), ("y", "degrees_north")):
         assert degrees.to_xarray()[name].attrs["units"] == unit
     assert "10 degrees" in repr(degrees)

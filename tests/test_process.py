@@ -19,7 +19,6 @@ import numpy as np
 import pytest
 import test_services
 from bestpixel import _logs
-from bestpixel.sample import make_sample
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -34,13 +33,6 @@ ASK: dict[str, Any] = {
     "bands": ["red"],
 }  # fmt: skip
 STOPS_WITHIN_S = 0.2
-
-
-@pytest.fixture(scope="session")
-def sample(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The sample catalogue; test files share one folder, and making it twice makes it once."""
-    path: Path = make_sample(tmp_path_factory.getbasetemp() / "sample")
-    return path
 
 
 @pytest.fixture(scope="session")

@@ -199,7 +199,8 @@ class Composite(Mapping[str, Any]):
         """
         from pathlib import Path  # noqa: PLC0415  half of what importing this package would cost
 
-        return [Path(path) for path in _bestpixel.save(os.fsdecode(folder), **self._native())]
+        native = {key: value for key, value in self._native().items() if key not in PERIOD}
+        return [Path(path) for path in _bestpixel.save(os.fsdecode(folder), **native)]
 
     def to_xarray(self) -> xr.Dataset:
         """Give the composite as an xarray Dataset that rioxarray, odc-geo and CF readers understand.

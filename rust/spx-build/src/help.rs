@@ -32,8 +32,10 @@ Files:
     observation_count     scenes with a usable observation
     selected_observation  index into source_ids of composite.json, 65535 none
     date                  int32: days since 1970-01-01 (UTC), -2147483648 none
+  With --stack the bands are in one file, bands.tif.
   preview.png, item.json (a STAC Item) and composite.json. Files appear under their names when all are whole, composite.json
-  last; `.bestpixel-*.tmp` is what a killed run may leave, the next one into this folder removes it.
+  last; images of an earlier run into this folder go. `.bestpixel-*.tmp` is what a killed run may leave, the next one
+  removes it.
 
 Output:
   One line of JSON on stdout, everything else on stderr. It has: out_dir, files, width, height, epsg,
@@ -52,6 +54,10 @@ Exit codes:
 
 Environment:
   AWS_REGION              with --endpoint auto
+  BESTPIXEL_CACHE_BYTES   what --disk-cache may take (1 GiB)
   BESTPIXEL_READ_TIMEOUT  seconds without progress after which a request is repeated (20)
   BESTPIXEL_CA_BUNDLE     file of trusted certificates; SSL_CERT_FILE and others are known too
+  BESTPIXEL_SIMD          scalar, avx2 or avx512 instead of the best that the machine has
+  PC_SDK_SUBSCRIPTION_KEY, PC_SDK_SAS_URL
+                          key and token service of the Planetary Computer
   HTTP_PROXY, HTTPS_PROXY, NO_PROXY";

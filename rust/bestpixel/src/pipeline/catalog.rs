@@ -83,18 +83,20 @@ fn sift(checked: &Checked, found: &Found, place: &str) -> Sought {
     let mut known: HashMap<&str, &Item> = HashMap::with_capacity(fitting);
     for (item, row) in admitted {
         // A list of items may have grown out of several that overlap.
-        match known.insert(&item.id, item) {
-            Some(same) if same == item => continue,
-            Some(first) => {
-                known.insert(&item.id, first);
+        let scene = match known.get(item.id.as_str()) {
+            Some(same) if *same == item => continue,
+            Some(_) => {
                 let cause = "another item of this id comes before it".to_owned();
-                unusable.push(Unusable { item: item.id.clone(), href: String::new(), cause });
-                continue;
+                Err(Unusable { item: item.id.clone(), href: String::new(), cause })
             }
-            None => {}
-        }
-        match Scene::from_item(item, row, &checked.bands) {
-            Ok(scene) => scenes.push(scene),
+            None => Scene::from_item(item, row, &checked.bands),
+        };
+        match scene {
+            Ok(scene) => {
+                known.insert(&item.id, item);
+                scenes.push(scene);
+            }
+            Err(reason) if unusable.contains(&reason) => {}
             Err(reason) => unusable.push(reason),
         }
     }

@@ -12,7 +12,6 @@ use super::scout::Failure;
 use super::survey::Looked;
 use super::{Catalog, Composite, Engine, Error, ErrorKind, Output, Plan, Request, Result, Stage, Timings, Written};
 use crate::source::Scene;
-use std::collections::HashSet;
 use std::ops::RangeInclusive;
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -169,10 +168,9 @@ fn make_months<T: Send>(
         run.wants_scenes = false;
         let mut waiting = Waiting::new(run.admit(sought)?, &run.depth());
         let first = waiting.take(|_| true);
-        let ids: HashSet<String> = first.iter().map(|scene| scene.id.clone()).collect();
         scenes.extend(first);
         let looked = Looked { candidates: Vec::new(), waiting };
-        jobs.push(Job { month: *month, run, ids, looked, failures: Vec::new() });
+        jobs.push(Job { month: *month, run, looked, failures: Vec::new() });
     }
     lap = Instant::now();
     scout_all(&mut jobs, scenes)?;
@@ -188,8 +186,6 @@ fn make_months<T: Send>(
 struct Job<'a> {
     month: Month,
     run: Run<'a>,
-    /// Ids of its scenes that are looked at first.
-    ids: HashSet<String>,
     looked: Looked,
     failures: Vec<Failure>,
 }
@@ -199,12 +195,12 @@ fn scout_all(jobs: &mut [Job<'_>], scenes: Vec<Scene>) -> Result<()> {
     let Some(first) = jobs.first_mut() else { return Ok(()) };
     let (candidates, failures) = first.run.scout(scenes)?;
     for candidate in candidates {
-        if let Some(job) = jobs.iter_mut().find(|job| job.ids.contains(&candidate.scene.id)) {
+        if let Some(job) = jobs.iter_mut().find(|job| job.has(&candidate.scene)) {
             job.looked.candidates.push(candidate);
         }
     }
     for failure in failures {
-        if let Some(job) = jobs.iter_mut().find(|job| job.ids.contains(&failure.scene.id)) {
+        if let Some(job) = jobs.iter_mut().find(|job| job.has(&failure.scene)) {
             job.failures.push(failure);
         }
     }
@@ -249,6 +245,11 @@ fn make_all<T: Send>(
 }
 
 impl Job<'_> {
+    /// Whether a scene is one of this month's. No two months share an instant.
+    fn has(&self, scene: &Scene) -> bool {
+        self.run.checked.interval.holds(scene.time)
+    }
+
     fn make<T>(mut self, make: &impl Make<T>) -> Result<(Month, T)> {
         self.run.name(&self.month.datetime());
         self.run.skip_all(Stage::Scout, self.failures)?;

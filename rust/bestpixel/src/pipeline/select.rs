@@ -141,6 +141,9 @@ fn greedy(sights: Vec<Sight<'_>>, covered: &Mask, depth: &Depth, reach: Reach) -
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::pipeline::scout::{Candidate, sort_by_preference};
+    use crate::source::{Scene, endpoint};
+    use crate::stac::Item;
     use proptest::prelude::*;
 
     const TOP: Depth = Depth { top_k: 2, coverage_target: 0.0, min_k: 1, max_k: 8 };
@@ -228,6 +231,48 @@ mod tests {
         assert_eq!(lacking(["xx..", "x..."], 8, "B"), (vec![0], vec![]));
     }
 
+    #[test]
+    fn s4_fewer_than_min_k_is_not_enough_while_scenes_wait() {
+        let depth = Depth { coverage_target: 0.5, min_k: 2, ..TOP };
+        let views = view("xxxx", "xxxx", "xxxx");
+        let seen = [Seen { tile: "A", views: std::slice::from_ref(&views) }];
+        let choice = |unseen: &str| select(&seen, 1, &depth, &BTreeSet::from([unseen.to_owned()])).remove(0);
+        assert_eq!(choice("A").lacking, ["A"]);
+        assert!(choice("B").lacking.is_empty());
+    }
+
+    /// A candidate of two chunks, as the scout makes it of an item.
+    fn candidate(number: usize, tile: &str, day: u8, views: [(u16, u16, u16); 2]) -> Candidate {
+        let asset = serde_json::json!({ "href": "a.tif", "type": "image/tiff" });
+        let item = serde_json::json!({
+            "id": format!("scene-{number}"),
+            "collection": "sentinel-2-l2a",
+            "properties": { "datetime": format!("2024-07-{day:02}T10:00:00Z"), "grid:code": format!("MGRS-{tile}") },
+            "assets": { "red": asset, "scl": asset },
+        });
+        let item: Item = serde_json::from_value(item).unwrap();
+        let collection = endpoint("earth-search").unwrap().collection_of(&item).unwrap();
+        let view = |(covered, observed, clear): (u16, u16, u16)| View {
+            covered: bits(covered),
+            observed: bits(covered & observed),
+            clear: bits(covered & observed & clear),
+        };
+        Candidate {
+            scene: Scene::from_item(&item, collection, &["red".to_owned()]).unwrap(),
+            quality: Vec::new(),
+            views: views.map(view).into_iter().map(Some).collect(),
+        }
+    }
+
+    /// The ids selected in each of two chunks, in the order of preference.
+    fn selected(mut candidates: Vec<Candidate>, depth: &Depth) -> Vec<(Vec<String>, Vec<String>)> {
+        sort_by_preference(&mut candidates);
+        let seen = candidates.iter().map(|c| Seen { tile: &c.scene.tile, views: &c.views });
+        let choices = select(&seen.collect::<Vec<_>>(), 2, depth, &BTreeSet::new());
+        let ids = |choice: Choice| choice.scenes.iter().map(|&i| candidates[i].scene.id.clone()).collect();
+        choices.into_iter().map(|choice| (choice.tiles.clone(), ids(choice))).collect()
+    }
+
     /// Masks over nine cells, as bits.
     fn scene() -> impl Strategy<Value = (bool, u16, u16)> {
         (any::<bool>(), 0u16..512, 0u16..512)
@@ -237,7 +282,29 @@ mod tests {
         Mask::collect((0..9).map(|i| bits >> i & 1 == 1))
     }
 
+    type Drawn = (bool, u8, [(u16, u16, u16); 2]);
+
+    fn drawn() -> impl Strategy<Value = Drawn> {
+        let view = || (prop_oneof![Just(511u16), 0u16..512], 0u16..512, 0u16..512);
+        (any::<bool>(), 1u8..4, [view(), view()])
+    }
+
     proptest! {
+        #[test]
+        fn the_order_in_which_scenes_come_does_not_matter(
+            (scenes, order) in prop::collection::vec(drawn(), 0..10)
+                .prop_flat_map(|scenes| (Just(scenes.clone()), Just((0..scenes.len()).collect::<Vec<_>>()).prop_shuffle())),
+            (target, top_k, min_k, more) in (prop_oneof![Just(0.0), 0.05f64..1.0], 1usize..4, 1usize..3, 0usize..4),
+        ) {
+            let depth = Depth { top_k, coverage_target: target, min_k, max_k: min_k + more };
+            let make = |i: usize| {
+                let (is_first, day, views) = scenes[i];
+                candidate(i, if is_first { "33TWL" } else { "33TXL" }, day, views)
+            };
+            let straight = selected((0..scenes.len()).map(make).collect(), &depth);
+            prop_assert_eq!(selected(order.into_iter().map(make).collect(), &depth), straight);
+        }
+
         #[test]
         fn s4_reaches_the_target_or_ends_at_max_k(
             scenes in prop::collection::vec(scene(), 0..12),

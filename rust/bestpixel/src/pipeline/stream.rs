@@ -161,3 +161,99 @@ impl Io<'_> {
         self.consume(self.start(stage, jobs), consume)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use tokio::runtime::Runtime;
+
+    /// Runs jobs with a budget of 8 KiB each way; gives the sum of their results.
+    fn run<F, W>(jobs: Vec<Job<F, W>>, cancel: &CancelToken) -> Result<usize>
+    where
+        F: Future<Output: Send> + Send + 'static,
+        W: FnOnce(F::Output) -> usize + Send + 'static,
+    {
+        let runtime = Runtime::new().unwrap();
+        let pool = Arc::new(rayon::ThreadPoolBuilder::new().num_threads(4).build().unwrap());
+        let budget = Held { fetched: 8 * KIB, decoded: 8 * KIB };
+        let io = Io { handle: runtime.handle(), cancel, pool: &pool, budget };
+        let mut sum = 0;
+        io.stream(Stage::Read, jobs, |result: usize| {
+            sum += result;
+            Ok(())
+        })?;
+        Ok(sum)
+    }
+
+    fn held(kib: u64) -> Held {
+        Held { fetched: kib * KIB, decoded: kib * KIB }
+    }
+
+    /// Counts how many are inside at once, and the most of them so far.
+    #[derive(Default)]
+    struct Inside(AtomicUsize, AtomicUsize);
+
+    impl Inside {
+        fn enter(&self) {
+            self.1.fetch_max(self.0.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
+        }
+
+        fn leave(&self) {
+            self.0.fetch_sub(1, Ordering::SeqCst);
+        }
+
+        fn most(&self) -> usize {
+            self.1.load(Ordering::SeqCst)
+        }
+    }
+
+    #[test]
+    fn jobs_hold_no_more_than_their_budgets_and_large_ones_go_alone() {
+        let (fetching, working) = (Arc::new(Inside::default()), Arc::new(Inside::default()));
+        let job = |number: usize| {
+            let (fetching, working) = (fetching.clone(), working.clone());
+            let (fetched, in_fetch) = (fetching.clone(), fetching);
+            let fetch = async move {
+                in_fetch.enter();
+                tokio::time::sleep(Duration::from_millis(2)).await;
+            };
+            let work = move |()| {
+                working.enter();
+                std::thread::sleep(Duration::from_millis(1));
+                working.leave();
+                // What was fetched is held as long as the work takes.
+                fetched.leave();
+                number
+            };
+            // The last one is larger than both budgets.
+            Job { held: held(if number == 20 { 100 } else { 4 }), fetch, work }
+        };
+        assert_eq!(run((0..=20).map(job).collect(), &CancelToken::default()).unwrap(), 210);
+        assert!((1..=2).contains(&working.most()) && fetching.most() == 2, "{} {}", working.most(), fetching.most());
+    }
+
+    #[test]
+    fn a_panic_is_an_error_and_no_lost_result() {
+        let work = |number: usize| move |()| if number == 3 { panic!("drawn up") } else { number };
+        let jobs = (0..5).map(|number| Job { held: held(1), fetch: async {}, work: work(number) }).collect();
+        let error = run(jobs, &CancelToken::default()).unwrap_err();
+        assert_eq!((error.kind, error.stage), (ErrorKind::System, Stage::Read));
+        let fetch = |number: usize| async move { assert_ne!(number, 3, "drawn up") };
+        let jobs = (0..5).map(|number| Job { held: held(1), fetch: fetch(number), work: move |()| number }).collect();
+        assert!(run(jobs, &CancelToken::default()).unwrap_err().message.contains("a fetch broke off"));
+    }
+
+    #[test]
+    fn who_cancels_does_not_wait_for_fetches() {
+        let cancel = CancelToken::default();
+        let fetch = || tokio::time::sleep(Duration::from_secs(600));
+        let jobs = vec![Job { held: held(1), fetch: async move { fetch().await }, work: |()| 0 }];
+        std::thread::scope(|scope| {
+            let running = scope.spawn(|| run(jobs, &cancel));
+            std::thread::sleep(Duration::from_millis(20));
+            cancel.cancel();
+            assert_eq!(running.join().unwrap().unwrap_err().kind, ErrorKind::Cancelled);
+        });
+    }
+}

@@ -5,6 +5,7 @@ use reqwest::Method;
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use serde_json::{Map, Value};
 use std::collections::HashSet;
+use url::Url;
 
 /// A search that takes more pages than this asks for too much, or the server leads on for ever.
 const MAX_PAGES: usize = 10_000;
@@ -61,12 +62,22 @@ fn next_call(page: &Value, first: &Call, current: &Call) -> Result<Option<Call>>
     };
     let href = link.get("href").and_then(Value::as_str).ok_or_else(|| broken("it has no href"))?;
     let url = current.url.join(href).map_err(|_| broken("its href is no URL"))?;
+    let url = with_login(url, &current.url);
     let is_post = link.get("method").and_then(Value::as_str).is_some_and(|method| method.eq_ignore_ascii_case("POST"));
     if !is_post {
         return Ok(Some(Call { headers: headers(link), ..Call::get(url) }));
     }
     let body = body(link, first.body.as_ref());
     Ok(Some(Call { method: Method::POST, url, headers: headers(link), body }))
+}
+
+/// A URL with the login of another one on the same server: links do not repeat it.
+fn with_login(mut url: Url, known: &Url) -> Url {
+    if url.origin() == known.origin() && url.username().is_empty() && url.password().is_none() {
+        // Only URLs without a host cannot have a login.
+        let _ = url.set_username(known.username()).and_then(|()| url.set_password(known.password()));
+    }
+    url
 }
 
 /// What to POST: the link's body alone, or where `merge` says so on top of the first request's. A link without a body

@@ -27,9 +27,11 @@ impl Search {
     /// # Errors
     /// [`Error::Url`] where `api` is no URL.
     pub fn first_call(&self, api: &str) -> Result<Call> {
-        let root = api.trim_end_matches('/');
-        let place = if root.ends_with("/search") { root.to_owned() } else { format!("{root}/search") };
-        let url = Url::parse(&place).map_err(|source| Error::Url { url: crate::fetch::redact(api), source })?;
+        let mut url = Url::parse(api).map_err(|source| Error::Url { url: crate::fetch::redact(api), source })?;
+        // A query stays where it is: some servers want a key in it.
+        let root = url.path().trim_end_matches('/').to_owned();
+        let path = if root.ends_with("/search") { root } else { format!("{root}/search") };
+        url.set_path(&path);
         Ok(Call::post(url, Value::Object(self.body())))
     }
 
@@ -65,6 +67,10 @@ mod tests {
     fn the_body_is_what_both_servers_take() {
         let call = search("2024-07-01/2024-07-31", Some(90.0)).first_call("https://host/v1/").unwrap();
         assert_eq!(call.url.as_str(), "https://host/v1/search");
+        let place = |api| search("2024", None).first_call(api).unwrap().url.to_string();
+        assert_eq!(place("https://host"), "https://host/search");
+        assert_eq!(place("https://host/v1/search/"), "https://host/v1/search");
+        assert_eq!(place("https://me:word@host/v1?key=a/b"), "https://me:word@host/v1/search?key=a/b");
         let expected = json!({
             "collections": ["a"], "bbox": [1.0, 2.0, 3.0, 4.0], "limit": 100,
             "datetime": "2024-07-01T00:00:00Z/2024-07-31T23:59:59.999Z",
