@@ -51,8 +51,8 @@ class Composite(Mapping[str, Any]):
     source_ids: list[str]
     """Item ids of the scenes, best first over the whole area."""
     grid: dict[str, Any]
-    """`bounds` (left, bottom, right, top), `epsg` (0 if it has none), `proj4`, `crs` (`"EPSG:n"`, or what was asked for:
-    tells the datum where `proj4` has no word for it), `transform` (a, b, c, d, e, f as in affine.Affine), `width`,
+    """`bounds` (left, bottom, right, top), `epsg` (0 if it has none), `proj4`, `crs` (`"EPSG:n"`, or what was asked
+    for: tells the datum where `proj4` has no word for it), `transform` (a, b, c, d, e, f as in affine.Affine), `width`,
     `height` and `resolution`, in units of the coordinate reference system."""
     endpoint: str
     """Name of the endpoint whose files were read."""
