@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import pickle
 import subprocess
 import sys
@@ -12,9 +13,13 @@ import bestpixel as bp
 import numpy as np
 import pytest
 import rasterio
+import scenes
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
+
+    from origin import Origin
 
 BANDS = ["red", "green", "blue", "nir"]
 
@@ -71,10 +76,41 @@ def test_what_memory_cannot_keep_lies_in_a_file(
 
 @pytest.mark.parametrize("concurrency", [1, 3])
 def test_concurrency_leaves_no_trace(
-    whole: bp.Composite, request_for_both_tiles: dict[str, Any], concurrency: int
+    whole: bp.Composite,
+    request_for_both_tiles: dict[str, Any],
+    real_scenes: Path,
+    serve: Callable[[Path], Origin],
+    concurrency: int,
 ) -> None:
-    """Whatever arrives first, the output is the same."""
-    assert_same(bp.build_composite(**request_for_both_tiles, concurrency=concurrency), whole)
+    """Over a server, with one request or a few at once, the output is the same."""
+    items = json.loads((real_scenes / "items.json").read_text())["features"]
+    server = serve(real_scenes)
+    served = {**request_for_both_tiles, "catalog": scenes.with_urls(items, server.url), "concurrency": concurrency}
+    assert_same(bp.build_composite(**served), whole)
+
+
+def peak_memory(request: dict[str, Any], north: float, folder: Path) -> tuple[int, int]:
+    """Bytes of resident memory that the command takes at most up to a latitude, and the rows that it writes."""
+    west, south, east, _ = request["bbox"]
+    words = ["--bbox", *map(str, (west, south, east, north)), "--datetime", request["datetime"], "--resolution", "20"]
+    words += ["--endpoint", "earth-search", "--catalog", str(request["catalog"]), "--bands", ",".join(BANDS)]
+    words += ["--memory-limit", "64MiB", "--out-dir", str(folder), "--json"]
+    command = [sys.executable, "-m", "bestpixel._cli", *words]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:  # noqa: S603
+        told = json.load(process.stdout)  # type: ignore[arg-type]
+        _, status, usage = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+    assert process.returncode == 0
+    return usage.ru_maxrss * 1024, told["grid"]["height"]
+
+
+def test_memory_does_not_grow_with_the_area(request_for_both_tiles: dict[str, Any], tmp_path: Path) -> None:
+    """Three times the rows take the same memory: what is finished goes to the disk."""
+    small, few = peak_memory(request_for_both_tiles, 45.7, tmp_path / "small")
+    large, many = peak_memory(request_for_both_tiles, 46.92, tmp_path / "large")
+    output = (many - few) * 5300 * (2 * len(BANDS) + 10)
+    assert many > 2.8 * few
+    assert large - small < 0.15 * output, (small, large, output)
 
 
 def test_one_processor_gives_the_same(
