@@ -7,12 +7,16 @@ import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import bestpixel as bp
 import numpy as np
 import pytest
 import rasterio
 from affine import Affine
 from bestpixel import _bestpixel
-from pyproj import CRS, Transformer
+from PIL import Image
+from pyproj import CRS, Geod, Transformer
+from pyproj.crs import ProjectedCRS
+from pyproj.crs.coordinate_operation import LambertAzimuthalEqualAreaConversion, TransverseMercatorConversion
 from rio_cogeo.cogeo import cog_validate
 
 if TYPE_CHECKING:
@@ -89,6 +93,19 @@ def test_pixels_come_back(tmp_path: Path, shape: tuple[int, int], codec: str, co
     assert [path.name] == [path.name for path in tmp_path.iterdir()]
 
 
+@pytest.mark.parametrize("codec", ["deflate", "zstd"])
+def test_a_reader_that_is_not_gdal(tmp_path: Path, codec: str) -> None:
+    """Pillow, by libtiff: the image, then its overviews from the larger to the smaller."""
+    values = reflectance((1100, 1333))
+    path = write(tmp_path / "file.tif", [values], codec=codec)
+    with Image.open(path) as file:
+        for frame in range(getattr(file, "n_frames", 1)):
+            file.seek(frame)
+            np.testing.assert_array_equal(np.asarray(file), values)
+            values = halved(values, NODATA)
+        assert frame == 2
+
+
 def test_signed_integers_of_32_bits(tmp_path: Path) -> None:
     """Dates; overviews pick, since a mean of dates is the date of nothing."""
     days = np.random.default_rng(0).integers(-400, 20_000, (1300, 700)).astype(np.int32)
@@ -152,6 +169,75 @@ def test_crs_comes_back(tmp_path: Path, crs: str) -> None:
     np.testing.assert_allclose(here, there, rtol=0, atol=1e-3 if asked.is_projected else 1e-9)
     shapes = [(crs.ellipsoid.semi_major_metre, crs.ellipsoid.semi_minor_metre) for crs in (asked, got) if crs.ellipsoid]
     np.testing.assert_allclose(shapes[0], shapes[1], rtol=0, atol=1e-4)
+
+
+MERCATOR = TransverseMercatorConversion(
+    latitude_natural_origin=10, longitude_natural_origin=9.5, scale_factor_natural_origin=0.9999, false_easting=1000
+)
+EQUAL_AREA = LambertAzimuthalEqualAreaConversion(latitude_natural_origin=50, longitude_natural_origin=9.5)
+ED50 = ProjectedCRS(MERCATOR, geodetic_crs=CRS(4230))
+ON_ANOTHER_DATUM = {
+    "ESRI:102013": ("ESRI:102013", (10.0, 50.0)),
+    "ESRI:102033": ("ESRI:102033", (-60.0, -20.0)),
+    "OSGB36": ("+proj=utm +zone=30 +datum=OSGB36 +units=m +no_defs", (-3.0, 52.0)),
+    "OSGB36, equal area": ("+proj=laea +lat_0=52 +lon_0=-3 +datum=OSGB36 +units=m +no_defs", (-3.0, 52.0)),
+    "Potsdam": ("+proj=utm +zone=33 +datum=potsdam +units=m +no_defs", (14.0, 52.0)),
+    "NZGD49": ("+proj=utm +zone=59 +south +datum=nzgd49", (172.0, -42.0)),
+    "NAD27": ("+proj=aea +lat_1=29.5 +lat_2=45.5 +lat_0=23 +lon_0=-96 +datum=NAD27", (-96.0, 40.0)),
+    "ED50": (ED50.to_wkt(), (9.5, 50.0)),
+    "ED50, equal area": (ProjectedCRS(EQUAL_AREA, geodetic_crs=CRS(4230)).to_wkt(), (9.5, 50.0)),
+    "ED50, WKT 1": (ED50.to_wkt("WKT1_GDAL"), (9.5, 50.0)),
+    "ED50, WKT of ESRI": (ED50.to_wkt("WKT1_ESRI"), (9.5, 50.0)),
+    "S-JTSK": (ProjectedCRS(MERCATOR, geodetic_crs=CRS(4156)).to_wkt(), (15.0, 50.0)),
+    "DHDN": (ProjectedCRS(EQUAL_AREA, geodetic_crs=CRS(4314)).to_wkt(), (9.0, 50.0)),
+}
+"""CRSs without an EPSG code whose datum is not WGS 84, and a place where they are used."""
+
+
+def metres_apart(place: Any, other: Any) -> float:  # noqa: ANN401
+    """The largest distance between points of degrees."""
+    return float(np.max(Geod(ellps="WGS84").inv(*place, *other)[2]))
+
+
+def corners_apart(path: Path, asked: CRS) -> float:
+    """Metres on the ground between a file's corners as the file has them and as a CRS would have them."""
+    with rasterio.open(path) as file:
+        got, (left, bottom, right, top) = CRS.from_wkt(file.crs.to_wkt()), file.bounds
+    corners = [left, left, right, right], [bottom, top, bottom, top]
+    degrees = [Transformer.from_crs(crs, 4326, always_xy=True).transform(*corners) for crs in (asked, got)]
+    return metres_apart(*degrees)
+
+
+@pytest.mark.parametrize("name", ON_ANOTHER_DATUM)
+def test_another_datum_comes_back(tmp_path: Path, name: str) -> None:
+    """The corners lie on the ground where they would in the CRS that was asked for."""
+    crs, place = ON_ANOTHER_DATUM[name]
+    asked = CRS.from_user_input(crs)
+    assert asked.geodetic_crs is not None
+    on_ellipsoid_alone = Transformer.from_crs(asked.geodetic_crs, 4326, always_xy=True).transform(*place)
+    assert metres_apart(place, on_ellipsoid_alone) > 20, "the datum makes a difference here"
+    x, y = Transformer.from_crs(4326, asked, always_xy=True).transform(*place)
+    path = write(tmp_path / "file.tif", [reflectance((40, 60))], crs=crs, origin=(x, y, 10.0))
+    assert corners_apart(path, asked) < 0.5
+
+
+@pytest.mark.parametrize("name", ["ESRI:102013", "OSGB36", "ED50", "ED50, WKT 1"])
+def test_a_composite_on_another_datum(tmp_path: Path, name: str) -> None:
+    """Its grid tells the CRS as it was asked for, lies where it should, and so do its files."""
+    crs, (lon, lat) = ON_ANOTHER_DATUM[name]
+    box = (lon - 0.1, lat - 0.1, lon + 0.1, lat + 0.1)
+    options: dict[str, Any] = {"endpoint": "earth-search", "catalog": [], "bands": ["red"], "output_crs": crs}
+    with pytest.warns(bp.EmptyPeriodWarning):
+        (out,) = bp.build_monthly_composites(box, 2024, 2, 500.0, **options)
+    assert (out.grid["crs"], out.grid["epsg"]) == (crs, 0)
+    asked = CRS.from_user_input(crs)
+    left, bottom, right, top = Transformer.from_crs(4326, asked, always_xy=True).transform_bounds(*box, densify_pts=99)
+    np.testing.assert_allclose(out.grid["bounds"], [left, bottom, right, top], rtol=0, atol=500.0)
+    assert out.grid["bounds"][0] <= left < right <= out.grid["bounds"][2]
+    assert out.grid["bounds"][1] <= bottom < top <= out.grid["bounds"][3]
+    out.save(tmp_path)
+    for path in (tmp_path / "red.tif", tmp_path / "date.tif"):
+        assert corners_apart(path, asked) < 0.5
 
 
 def test_crs_that_geotiff_cannot_say(tmp_path: Path) -> None:

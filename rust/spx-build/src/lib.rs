@@ -91,8 +91,8 @@ fn execute(args: &Args) -> Result<u8> {
 /// Makes the plan; gives the text for stdout.
 fn plan(args: &Args, engine: &Engine) -> Result<String> {
     let request = args.request();
+    check_output(&request)?;
     let Some((years, months)) = args.period() else {
-        check_output(&request)?;
         let plan = make_plan(request.clone(), request.catalog(), engine)?;
         return Ok(if args.json { report::json(&plan) } else { plan::table(&plan) });
     };

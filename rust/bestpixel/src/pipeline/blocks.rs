@@ -4,7 +4,7 @@ use super::compose::Canvas;
 use super::quality::{Candidacy, Scored, start_scores};
 use super::read::{Kept, Source, read_fresh};
 use super::run::{Run, take_lap};
-use super::sink::{Sink, Tally};
+use super::sink::{Rows, Sink, Tally};
 use super::stream::Flow;
 use super::survey::{Looked, Share, Survey};
 use super::winners::Winners;
@@ -12,6 +12,7 @@ use super::{GridInfo, Metadata, Result, SourceInfo, Stage, Timings};
 use crate::raster::{CHUNK_SIZE, Window};
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::sync::mpsc::{SyncSender, sync_channel};
 use std::time::Instant;
 
 /// Rows of the output that are made together.
@@ -40,22 +41,32 @@ impl Run<'_> {
         }
         let mut tally = Tally::new(survey.sources.len());
         let mut kept = Kept::new(sink.scratch());
-        for (index, block) in blocks.iter().enumerate() {
-            let Some(current) = flow.take() else { break };
+        let datetimes: Vec<&str> = survey.sources.iter().map(|source| source.scene.datetime.as_str()).collect();
+        with_writer(&self.engine.pool, sink, &datetimes, |writer| {
+            for (index, block) in blocks.iter().enumerate() {
+                let Some(current) = flow.take() else { break };
+                lap = Instant::now();
+                let mut winners = self.decide(&survey, block, current)?;
+                flow = blocks.get(index + 1).map(|next| self.start_quality(&survey, next));
+                self.timings.quality += take_lap(&mut lap);
+                // After the last block nothing is needed any more.
+                kept.limit = if flow.is_some() { self.memory / 4 } else { 0 };
+                let mut canvas = self.engine.pool.install(|| Canvas::new(block.window, self.checked.bands.len()));
+                self.fill(&survey, &mut winners, &mut canvas, &mut kept)?;
+                self.timings.read += take_lap(&mut lap);
+                let rows = self.engine.pool.install(|| canvas.finish(&winners));
+                tally.add(&rows);
+                let is_taken = writer.send(rows).is_ok();
+                self.timings.write += take_lap(&mut lap);
+                if !is_taken {
+                    break;
+                }
+                self.report(index + 1, blocks.len(), "write");
+            }
             lap = Instant::now();
-            let mut winners = self.decide(&survey, block, current)?;
-            flow = blocks.get(index + 1).map(|next| self.start_quality(&survey, next));
-            self.timings.quality += take_lap(&mut lap);
-            // After the last block nothing is needed any more.
-            kept.limit = if flow.is_some() { self.memory / 4 } else { 0 };
-            let mut canvas = self.engine.pool.install(|| Canvas::new(block.window, self.checked.bands.len()));
-            self.fill(&survey, &mut winners, &mut canvas, &mut kept)?;
-            self.timings.read += take_lap(&mut lap);
-            let sources = &survey.sources;
-            self.engine.pool.install(|| finish_block(sources, &winners, canvas, sink, &mut tally))?;
-            self.timings.write += take_lap(&mut lap);
-            self.report(index + 1, blocks.len(), "write");
-        }
+            Ok(())
+        })?;
+        self.timings.write += take_lap(&mut lap);
         self.timings.read_megapixels = kept.pixels as f64 / 1e6;
         self.metadata(&survey, &tally)
     }
@@ -67,8 +78,8 @@ impl Run<'_> {
         let limit = self.memory / 2;
         // As decided: score, winner, count, whether it is fresh, and a score for each scene.
         let decided = 6 + scenes;
-        // As handed on: reflectance, the layers, dates.
-        let handed_on = 2 * self.checked.bands.len() + 10;
+        // As handed on: reflectance, the layers, dates; of one block while the next one is being made.
+        let handed_on = (2 * self.checked.bands.len() + 10) * if keeps_rows { 1 } else { 2 };
         let is_one = keeps_rows && (grid.width * grid.height * decided) as u64 <= limit;
         let row_of_chunks = (grid.width * CHUNK_SIZE * (decided + handed_on)) as u64;
         let rows = if is_one { grid.height } else { ((limit / row_of_chunks.max(1)) as usize).max(1) * CHUNK_SIZE };
@@ -173,16 +184,22 @@ fn give_way(winners: &mut Winners, canvas: &mut Canvas, broken: &[Vec<usize>]) {
     winners.redecide();
 }
 
-/// Hands the rows of a block on.
-fn finish_block(
-    sources: &[Source],
-    winners: &Winners,
-    canvas: Canvas,
+/// Lets `work` hand rows to a sink that works beside it: while it puts a block the next one is being made, and no more than
+/// that, since the writer takes no rows before it has put those that it has. A sink that fails takes no more.
+fn with_writer(
+    pool: &rayon::ThreadPool,
     sink: &mut (dyn Sink + Send),
-    tally: &mut Tally,
+    datetimes: &[&str],
+    work: impl FnOnce(&SyncSender<Rows>) -> Result<()>,
 ) -> Result<()> {
-    let rows = canvas.finish(winners);
-    tally.add(&rows);
-    let datetimes: Vec<&str> = sources.iter().map(|source| source.scene.datetime.as_str()).collect();
-    sink.put(rows, &datetimes)
+    std::thread::scope(|scope| {
+        let (writer, blocks) = sync_channel(0);
+        let put = move || blocks.iter().try_for_each(|rows| pool.install(|| sink.put(rows, datetimes)));
+        let putting = scope.spawn(put);
+        let made = work(&writer);
+        drop(writer);
+        let put = putting.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+        // What the sink says is why the work ended, where both failed.
+        put.and(made)
+    })
 }

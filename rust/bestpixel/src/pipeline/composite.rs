@@ -112,7 +112,7 @@ pub struct Timings {
     pub quality: f64,
     /// Reflectance of the winners.
     pub read: f64,
-    /// Handing finished rows on: writing, where they go to files.
+    /// Waiting for finished rows to be written, where they go to files: they are written beside what else is done.
     pub write: f64,
     /// All together.
     pub total: f64,

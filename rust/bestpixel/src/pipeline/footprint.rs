@@ -22,9 +22,30 @@ pub(crate) fn footprint(grid: &Grid) -> Result<Vec<Ring>> {
     };
     let (mut xs, mut ys): (Vec<f64>, Vec<f64>) = corners.windows(2).flat_map(edge).unzip();
     Projection::new(&grid.crs, &Crs::LONLAT)?.forward(&mut xs, &mut ys);
+    for pole in [90.0, -90.0] {
+        if holds_pole(grid, pole)? {
+            // Around it there is no outline in degrees: the cap that holds the grid takes its place.
+            let edge = ys
+                .iter()
+                .copied()
+                .filter(|lat| lat.is_finite())
+                .fold(pole, |a, b| if pole > 0.0 { a.min(b) } else { a.max(b) });
+            let (south, north) = (edge.min(pole), edge.max(pole));
+            return Ok(vec![close(vec![[-180.0, south], [180.0, south], [180.0, north], [-180.0, north]])]);
+        }
+    }
     // Corners of a grid may lie beyond the edge of the world.
     let points = xs.into_iter().zip(ys).filter(|(lon, lat)| lon.is_finite() && lat.is_finite());
     Ok(split(&unwrap(points)).into_iter().map(close).collect())
+}
+
+/// Whether a pole lies inside a grid.
+fn holds_pole(grid: &Grid, pole: f64) -> Result<bool> {
+    let (mut xs, mut ys) = ([0.0], [pole]);
+    Projection::new(&Crs::LONLAT, &grid.crs)?.forward(&mut xs, &mut ys);
+    let [left, bottom, right, top] = grid.bounds();
+    // On an edge it is a point of the outline like any other.
+    Ok(left < xs[0] && xs[0] < right && bottom < ys[0] && ys[0] < top)
 }
 
 /// Longitudes without jumps, of which the westernmost is at least -180.
@@ -109,6 +130,21 @@ mod tests {
         assert_eq!(rings.len(), 1);
         assert_eq!(rings[0].first(), rings[0].last());
         assert!((0.25..0.27).contains(&area(&rings[0])), "counter-clockwise");
+    }
+
+    #[test]
+    fn a_cap_around_the_pole() {
+        let bbox = BBox::new([-180.0, 80.0, 180.0, 90.0]).unwrap();
+        for (code, pole) in [(3995, 90.0), (3031, -90.0)] {
+            let bbox = if pole > 0.0 { bbox } else { BBox::new([-180.0, -90.0, 180.0, -80.0]).unwrap() };
+            let rings = footprint(&Grid::from_bbox(&bbox, Crs::Epsg(code), 10_000.0).unwrap()).unwrap();
+            let [west, south, east, north] = bounding_box(&rings);
+            assert_eq!((west, east, if pole > 0.0 { north } else { south }), (-180.0, 180.0, pole));
+            // A square around a circle of 10 degrees: its corners are further from the pole.
+            let edge = if pole > 0.0 { south } else { -north };
+            assert!((75.5..76.5).contains(&edge), "{edge}");
+            assert!(area(&rings[0]) > 0.0);
+        }
     }
 
     #[test]

@@ -92,9 +92,7 @@ pub fn run_months_to_folders(
     folder: &Path,
     output: Output,
 ) -> Result<Vec<(Month, Written)>> {
-    if let Some(month) = months.first() {
-        check_output(&Request { datetime: month.datetime(), ..request.clone() })?;
-    }
+    check_output(request)?;
     each_month(request, months, catalog, engine, |run, looked, month| {
         run.write(looked, &folder.join(month.datetime()), output)
     })

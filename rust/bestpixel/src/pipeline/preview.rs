@@ -19,8 +19,8 @@ const GAMMA: f64 = 1.0 / 1.4;
 const MAX_SIDE: usize = 2048;
 
 /// A PNG of one plane (grey) or three (red, green, blue) of `width` x `height` reflectances, between the values that are
-/// shown `black` and `white`. Without these black is set for each plane, which takes out its haze; white is common, so
-/// that colours keep their balance. Pixels missing in any plane are transparent.
+/// shown `black` and `white`. Without these black is set for each plane, which takes out its haze, and white lies above it by
+/// the same for all, so that colours keep their balance. Pixels missing in any plane are transparent.
 ///
 /// # Errors
 /// A message where the planes are not one or three of the given size, or encoding fails.
@@ -91,9 +91,9 @@ pub(crate) fn encode_preview(planes: &[&[u16]], width: usize, height: usize) -> 
     let histograms: Vec<Vec<u64>> = planes.iter().map(|plane| histogram(plane)).collect();
     let white =
         |histogram: &Vec<u64>| quantile(histogram, STRETCH.1).min((MEDIANS * quantile(histogram, 0.5)).max(DIM));
-    let white = histograms.iter().map(white).fold(0.0, f64::max);
-    let shades: Vec<Vec<u8>> =
-        histograms.iter().map(|histogram| shades(quantile(histogram, STRETCH.0), white)).collect();
+    let blacks: Vec<f64> = histograms.iter().map(|histogram| quantile(histogram, STRETCH.0)).collect();
+    let range = histograms.iter().zip(&blacks).map(|(histogram, black)| white(histogram) - black).fold(0.0, f64::max);
+    let shades: Vec<Vec<u8>> = blacks.iter().map(|black| shades(*black, black + range)).collect();
     encode_shaded(planes, &shades, width, height)
 }
 

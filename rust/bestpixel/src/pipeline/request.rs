@@ -183,16 +183,21 @@ impl Request {
             return Err(Error::usage("bands", "bands is empty"));
         }
         let endpoint = endpoint(&self.endpoint)?;
-        let bbox = BBox::new(self.bbox)?;
-        let grid = Grid::from_bbox(&bbox, self.output_crs(endpoint, &bbox), self.resolution)?;
+        let grid = self.grid()?;
         Ok(Checked {
-            bbox,
+            bbox: BBox::new(self.bbox)?,
             interval: Interval::parse(&self.datetime)?,
             endpoint,
             bands: endpoint.check_bands(self.bands.as_deref())?,
             grid,
             request: self,
         })
+    }
+
+    /// The output grid.
+    pub(crate) fn grid(&self) -> Result<Grid> {
+        let bbox = BBox::new(self.bbox)?;
+        Ok(Grid::from_bbox(&bbox, self.output_crs(endpoint(&self.endpoint)?, &bbox), self.resolution)?)
     }
 
     /// The CRS of the output.

@@ -82,12 +82,12 @@ pub fn run_to_folder(
     })
 }
 
-/// Checks that the output of a request can be written to files.
+/// Checks that files can hold the output of a request, whatever its datetime.
 ///
 /// # Errors
-/// Of kind [`super::ErrorKind::Usage`]: what is wrong with the request, a CRS that a GeoTIFF cannot hold among it.
+/// Of kind [`super::ErrorKind::Usage`]: what is wrong with the grid, a CRS that a GeoTIFF cannot hold among it.
 pub fn check_output(request: &Request) -> Result<()> {
-    let crs = request.clone().check()?.grid.crs;
+    let crs = request.grid()?.crs;
     let refused = |error: tiff::Error| Error::usage("output_crs", format!("{:?}: {error}", request.output_crs));
     tiff::check_crs(&crs).map_err(refused)
 }

@@ -189,52 +189,52 @@ impl Finished {
     ///
     /// # Errors
     /// Of kind [`ErrorKind::Write`], naming the file. Then no file has its final name, unless giving the names failed.
-    pub fn publish(mut self, metadata: &Metadata) -> Result<Vec<PathBuf>> {
-        let small = self.small_files(metadata)?;
-        self.files.extend(small);
+    pub fn publish(self, metadata: &Metadata) -> Result<Vec<PathBuf>> {
+        let [preview, item, last] = self.small_files(metadata)?;
+        let Self { folder, files, .. } = self;
         // Of two runs that end at once one goes first. Held until this returns.
-        let _turn = lock_folder(&self.folder);
-        let earlier = images_of(&self.folder.join(ITEM));
+        let _turn = lock_folder(&folder);
+        let earlier = images_of(item.path());
         // From here on the files of an earlier run are not all there.
-        let _ = std::fs::remove_file(self.folder.join(LAST));
-        let is_own = |name: &String| self.files.iter().any(|file| file.path() == self.folder.join(name));
-        for name in earlier.iter().filter(|name| !is_own(name)) {
-            let _ = std::fs::remove_file(self.folder.join(name));
+        let _ = std::fs::remove_file(last.path());
+        let is_own = |path: &PathBuf| files.iter().any(|file| file.path() == path);
+        for path in earlier.iter().filter(|path| !is_own(path)) {
+            let _ = std::fs::remove_file(path);
         }
-        let count = self.files.len();
-        let mut paths = Vec::with_capacity(count);
-        for file in self.files {
-            // Only when all others have their names for good.
-            if paths.len() + 1 == count {
-                sync_folder(&self.folder);
-            }
-            paths.push(file.publish().map_err(refused)?);
-        }
-        sync_folder(&self.folder);
+        let publish = |file: WholeFile| file.publish().map_err(refused);
+        // First, so that whatever stops us the next run knows which images are ours.
+        let item = publish(item)?;
+        let mut paths = files.into_iter().chain([preview]).map(publish).collect::<Result<Vec<_>>>()?;
+        paths.push(item);
+        // Only when all others have their names for good.
+        sync_folder(&folder);
+        paths.push(publish(last)?);
+        sync_folder(&folder);
         Ok(paths)
     }
 
-    /// The files beside the images, the last one last.
-    fn small_files(&self, metadata: &Metadata) -> Result<Vec<WholeFile>> {
+    /// The files beside the images: the preview, the STAC Item, and what is published last.
+    fn small_files(&self, metadata: &Metadata) -> Result<[WholeFile; 3]> {
         let picture = encode_preview(&self.thumbnail.planes(), self.thumbnail.width(), self.thumbnail.height())
             .map_err(|message| Error::new(Stage::Write, ErrorKind::Write, message))?;
         let item = stac_item(metadata, &self.grid, &self.assets)?;
-        let files = [("preview.png", picture), (ITEM, pretty(&item)), (LAST, pretty(&metadata.to_file()))];
-        let write =
-            |(name, bytes): (&str, Vec<u8>)| WholeFile::of_bytes(&self.folder.join(name), &bytes).map_err(refused);
-        files.into_iter().map(write).collect()
+        let write = |name: &str, bytes: &[u8]| WholeFile::of_bytes(&self.folder.join(name), bytes).map_err(refused);
+        Ok([write("preview.png", &picture)?, write(ITEM, &pretty(&item))?, write(LAST, &pretty(&metadata.to_file()))?])
     }
 }
 
 /// The images that an item of ours names: files beside it. None where it is not there, or is somebody else's.
-fn images_of(item: &Path) -> Vec<String> {
-    let read = || serde_json::from_slice::<serde_json::Value>(&std::fs::read(item).ok()?).ok();
+fn images_of(path: &Path) -> Vec<PathBuf> {
+    let read = || serde_json::from_slice::<serde_json::Value>(&std::fs::read(path).ok()?).ok();
     let Some(item) = read().filter(|item| item["id"].as_str().is_some_and(|id| id.starts_with(ID_PREFIX))) else {
         return Vec::new();
     };
     let hrefs = item["assets"].as_object().into_iter().flatten().filter_map(|(_, asset)| asset["href"].as_str());
     let names = hrefs.filter_map(|href| href.strip_prefix("./").filter(|name| !name.contains(['/', '\\'])));
-    names.filter(|name| Path::new(name).extension().is_some_and(|end| end == "tif")).map(str::to_owned).collect()
+    names
+        .map(|name| path.with_file_name(name))
+        .filter(|path| path.extension().is_some_and(|end| end == "tif"))
+        .collect()
 }
 
 impl Sink for FolderSink {

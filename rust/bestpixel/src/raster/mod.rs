@@ -17,7 +17,7 @@ pub use array::Array;
 pub use crs::Crs;
 pub use error::{Error, Result};
 pub use grid::{BBox, CHUNK_SIZE, Grid};
-pub use projection::{Datum, Ellipsoid, Projection, Surface, datum, ellipsoid, proj4, surface, wkt2};
+pub use projection::{Datum, Ellipsoid, Projection, Surface, datum, ellipsoid, is_in_degrees, proj4, surface, wkt2};
 pub(crate) use simd::Kernel;
 pub use simd::VectorLevel;
 pub use tiling::Tiling;

@@ -261,13 +261,15 @@ pub fn ellipsoid(crs: &Crs) -> Result<Ellipsoid> {
     if is_known == 0 { Err(unknown(crs)) } else { Ok(ellipsoid) }
 }
 
-/// Where on the earth the ellipsoid of a CRS lies, by what EPSG has a code for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// Where on the earth the ellipsoid of a CRS lies.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Datum {
     /// The CRS in degrees below it is of this code.
     GeodeticCrs(u32),
     /// That has none, but its datum is of this code.
     Datum(u32),
+    /// EPSG has no code for it; this is its name.
+    Named(String),
     /// There is no more to it than its ellipsoid.
     Ellipsoid,
 }
@@ -290,8 +292,47 @@ pub fn datum(crs: &Crs) -> Result<Datum> {
     }
     // SAFETY: context and object are live; the result is a new object or null.
     let datum = unsafe { proj_sys::proj_crs_get_datum_forced(context, geodetic.0.as_ptr()) };
-    let code = NonNull::new(datum).map(Object).as_ref().and_then(epsg_code);
-    Ok(code.map_or(Datum::Ellipsoid, Datum::Datum))
+    let Some(datum) = NonNull::new(datum).map(Object) else { return Ok(Datum::Ellipsoid) };
+    if let Some(code) = epsg_code(&datum) {
+        return Ok(Datum::Datum(code));
+    }
+    // SAFETY: the object is live; the string belongs to it and is copied before it goes.
+    let name = unsafe { copied(proj_sys::proj_get_name(datum.0.as_ptr())) }.unwrap_or_default();
+    let is_none = UNKNOWN_DATUMS.iter().any(|start| name.to_lowercase().replace('_', " ").starts_with(start));
+    Ok(if is_none { Datum::Ellipsoid } else { Datum::Named(name) })
+}
+
+/// How the names begin that PROJ and GDAL give to a datum of which nothing is known but its ellipsoid.
+const UNKNOWN_DATUMS: [&str; 4] = ["unknown", "d unknown", "not specified", "d not specified"];
+
+/// Whether the coordinates of a geographic CRS are degrees.
+///
+/// # Errors
+/// [`Error::Crs`] where PROJ does not understand the CRS.
+pub fn is_in_degrees(crs: &Crs) -> Result<bool> {
+    let definition = create(crs)?;
+    let context = definition.context.0.as_ptr();
+    // SAFETY: context and object are live; the result is a new object or null.
+    let system = unsafe { proj_sys::proj_crs_get_coordinate_system(context, definition.object.0.as_ptr()) };
+    let system = NonNull::new(system).map(Object).ok_or_else(|| unknown(crs))?;
+    let mut radians = 0.0;
+    // SAFETY: context and object are live, there is a first axis, the pointer leads to a number of our own, and null means
+    // that a value is not wanted.
+    let is_known = unsafe {
+        proj_sys::proj_cs_get_axis_info(
+            context,
+            system.0.as_ptr(),
+            0,
+            ptr::null_mut(),
+            ptr::null_mut(),
+            ptr::null_mut(),
+            &raw mut radians,
+            ptr::null_mut(),
+            ptr::null_mut(),
+            ptr::null_mut(),
+        )
+    };
+    Ok(is_known != 0 && (radians - 1f64.to_radians()).abs() < 1e-12)
 }
 
 /// The code under which EPSG has the same CRS as `object`.

@@ -4,7 +4,7 @@
 
 use super::tags::{geokey as key, tag};
 use super::{Error, Result};
-use crate::raster::{Crs, Datum, Ellipsoid, Surface, datum, ellipsoid, proj4, surface};
+use crate::raster::{Crs, Datum, Ellipsoid, Surface, datum, ellipsoid, is_in_degrees, proj4, surface};
 use std::collections::BTreeMap;
 
 /// The three tags that define a CRS.
@@ -104,7 +104,7 @@ const GENERAL: [&str; 13] =
     ["proj", "datum", "ellps", "a", "b", "R", "rf", "f", "units", "no_defs", "wktext", "type", "over"];
 
 /// What a projection stands on.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 struct Earth {
     datum: Datum,
     ellipsoid: Ellipsoid,
@@ -138,7 +138,10 @@ pub(crate) fn write_crs(crs: &Crs) -> Result<GeoKeyTags> {
             let parameters = parse(&definition);
             let earth = Earth { datum: datum(crs).map_err(unknown)?, ellipsoid: ellipsoid(crs).map_err(unknown)? };
             let refused = |why: String| Error::unsupported(format!("GeoTIFF keys for the CRS {definition:?}: {why}"));
-            defined(&parameters, earth).map_err(refused)?
+            if surface == Surface::Geographic && !is_in_degrees(crs).map_err(unknown)? {
+                return Err(refused("its unit is not the degree".to_owned()));
+            }
+            defined(&parameters, &earth).map_err(refused)?
         }
     };
     Ok(tags(&keys))
@@ -155,7 +158,7 @@ fn parse(definition: &str) -> BTreeMap<&str, &str> {
 }
 
 /// A CRS by its method and parameters; the reason where it cannot be said.
-fn defined(parameters: &BTreeMap<&str, &str>, earth: Earth) -> std::result::Result<Keys, String> {
+fn defined(parameters: &BTreeMap<&str, &str>, earth: &Earth) -> std::result::Result<Keys, String> {
     let projection = parameters.get("proj").copied().unwrap_or_default();
     let zone = parameters.get("zone").and_then(|zone| zone.parse::<u16>().ok());
     if let (Some(zone), "utm") = (zone, projection) {
@@ -197,7 +200,7 @@ fn defined(parameters: &BTreeMap<&str, &str>, earth: Earth) -> std::result::Resu
 }
 
 /// A zone of UTM: by its code on WGS 84, else as the transverse Mercator projection that it is.
-fn utm(zone: u16, parameters: &BTreeMap<&str, &str>, earth: Earth) -> std::result::Result<Keys, String> {
+fn utm(zone: u16, parameters: &BTreeMap<&str, &str>, earth: &Earth) -> std::result::Result<Keys, String> {
     no_more(parameters, &["zone", "south"])?;
     let is_south = parameters.contains_key("south");
     if parameters.get("datum") == Some(&"WGS84") && parameters.get("units").is_none_or(|unit| *unit == "m") {
@@ -235,7 +238,7 @@ fn no_more(parameters: &BTreeMap<&str, &str>, names: &[&str]) -> std::result::Re
 }
 
 /// The CRS in degrees below a projection: by its code, or by its datum's, or by its ellipsoid where it is no more than that.
-fn base(parameters: &BTreeMap<&str, &str>, earth: Earth) -> std::result::Result<Keys, String> {
+fn base(parameters: &BTreeMap<&str, &str>, earth: &Earth) -> std::result::Result<Keys, String> {
     let mut keys = Keys::from([(key::RASTER_TYPE, Value::Short(1)), (key::ANGULAR_UNITS, Value::Short(DEGREE))]);
     let datum = parameters.get("datum").copied().unwrap_or_default();
     let known = DATUMS.iter().find(|(name, _)| *name == datum).map(|(_, code)| Datum::GeodeticCrs(*code));
@@ -244,12 +247,13 @@ fn base(parameters: &BTreeMap<&str, &str>, earth: Earth) -> std::result::Result<
         _ => Err(format!("the datum's EPSG code {code} has no key")),
     };
     let user_defined = Value::Short(key::USER_DEFINED);
-    let datum = match known.unwrap_or(earth.datum) {
+    let datum = match known.as_ref().unwrap_or(&earth.datum) {
         Datum::GeodeticCrs(code) => {
-            keys.insert(key::GEODETIC_CRS, short(code)?);
+            keys.insert(key::GEODETIC_CRS, short(*code)?);
             return Ok(keys);
         }
-        Datum::Datum(code) => short(code)?,
+        Datum::Datum(code) => short(*code)?,
+        Datum::Named(name) => return Err(format!("its datum {name:?} has no EPSG code")),
         Datum::Ellipsoid => user_defined.clone(),
     };
     let Ellipsoid { semi_major, semi_minor, inverse_flattening } = earth.ellipsoid;
@@ -317,6 +321,8 @@ mod tests {
             ("+proj=stere +lat_0=46 +lon_0=25 +datum=WGS84", "poles"),
             ("+proj=laea +lat_0=52 +lon_0=10 +datum=WGS84 +units=km", "units"),
             ("+proj=tmerc +lon_0=9 +ellps=bessel +pm=paris", "pm"),
+            ("ESRI:102060", "D48"),
+            ("ESRI:37225", "degree"),
         ] {
             let error = keys(crs).unwrap_err().to_string();
             assert!(error.contains(why), "{error}");
