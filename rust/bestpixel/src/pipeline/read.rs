@@ -70,7 +70,13 @@ impl Kept {
         Self { scratch: scratch.map(Path::to_owned), ..Self::default() }
     }
 
-    /// Keeps a tile of a band for the next block; gives its memory back where that has no room for it.
+    /// Counts out tiles of an earlier block that no later one needs.
+    fn release<'a>(&mut self, tiles: impl Iterator<Item = &'a Array<u16>>) {
+        self.bytes -= tiles.map(bytes_of).sum::<u64>();
+    }
+
+    /// Keeps a tile of a band for the next block; gives its memory back where that has no room for it. One without its
+    /// compressed bytes was kept by an earlier block, and has its room already.
     fn keep(
         &mut self,
         band: (usize, usize),
@@ -78,16 +84,17 @@ impl Kept {
         tile: Array<u16>,
         compressed: Option<&Bytes>,
     ) -> Option<Array<u16>> {
-        let bytes = 2 * tile.values().len() as u64;
-        if self.bytes + bytes <= self.limit {
-            self.bytes += bytes;
-            self.earlier.decoded.entry(band).or_default().insert(index, tile);
-            return None;
-        }
         if let Some(compressed) = compressed {
-            self.spill((band.0, band.1, index), compressed);
+            if self.bytes + bytes_of(&tile) > self.limit {
+                self.spill((band.0, band.1, index), compressed);
+                return Some(tile);
+            }
+            self.bytes += bytes_of(&tile);
         }
-        Some(tile)
+        // A second round may bring a tile again.
+        let same = self.earlier.decoded.entry(band).or_default().insert(index, tile);
+        self.release(same.iter());
+        None
     }
 
     /// Keeps a tile in the file.
@@ -111,8 +118,12 @@ impl Kept {
         let mut marks = HashMap::new();
         let mut is_below = |band, tile: usize| marks.entry(band).or_insert_with(|| below(band))[tile];
         for (band, tiles) in earlier.decoded {
-            for (index, tile) in tiles.into_iter().filter(|(index, _)| is_below(band, *index)) {
-                self.keep(band, index, tile, None);
+            for (index, tile) in tiles {
+                if is_below(band, index) {
+                    self.keep(band, index, tile, None);
+                } else {
+                    self.release(std::iter::once(&tile));
+                }
             }
         }
         let Some(spill) = earlier.compressed else { return };
@@ -127,11 +138,15 @@ impl Kept {
         }
     }
 
-    /// Everything that was kept so far; from now on the next block is kept for.
+    /// Everything that was kept so far, which still counts; from now on the next block is kept for.
     pub(crate) fn take(&mut self) -> Earlier {
-        self.bytes = 0;
         std::mem::take(&mut self.earlier)
     }
+}
+
+/// Bytes of memory that a decoded tile takes.
+fn bytes_of(tile: &Array<u16>) -> u64 {
+    size_of_val(tile.values()) as u64
 }
 
 /// What could not be read, and the fresh pixels of each chunk that needed it.
@@ -189,15 +204,17 @@ pub(crate) fn read_fresh(
         let source = &sources[scene];
         broken.failures.extend(Failure::of_file(&source.scene, &source.scene.band_hrefs[band], errors));
         kept.pixels += decoded.pixels();
-        decoded.add(earlier.decoded.remove(&(scene, band)).unwrap_or_default());
+        let own = earlier.decoded.remove(&(scene, band)).unwrap_or_default();
+        let is_later = |index: usize| below.get(index).is_some_and(|&is_below| is_below);
+        kept.release(own.iter().filter(|(index, _)| !is_later(**index)).map(|(_, tile)| tile));
+        decoded.add(own);
         place((scene, band), source, &decoded, winners, &fresh, canvas);
         if !decoded.is_whole() {
             let pixels = broken_pixels(scene, &source.bands[band], &decoded, winners, &fresh);
             broken.pixels.iter_mut().zip(pixels).for_each(|(all, pixels)| all.extend(pixels));
         }
         spare.give(decoded.into_tiles().into_iter().filter_map(|(index, tile)| {
-            let is_later = below.get(index).is_some_and(|&is_below| is_below);
-            if is_later { kept.keep((scene, band), index, tile, compressed.get(&index)) } else { Some(tile) }
+            if is_later(index) { kept.keep((scene, band), index, tile, compressed.get(&index)) } else { Some(tile) }
         }));
         done += 1;
         progress(done, total);

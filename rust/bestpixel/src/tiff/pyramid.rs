@@ -23,7 +23,8 @@ pub(crate) struct Pyramid<T> {
     nodata: T,
     is_continuous: bool,
     compression: Compression,
-    /// Rows that have arrived and are not yet compressed: fewer than a row of tiles.
+    /// Rows that have arrived and are not yet compressed: fewer than a row of tiles. Where whole rows of tiles arrive there
+    /// are none.
     pending: Vec<T>,
     rows_done: usize,
     tile_bytes: Vec<u64>,
@@ -62,19 +63,26 @@ impl<T: Sample> Pyramid<T> {
         while !rows.is_empty() {
             let wanted = TILE_SIZE.min(self.height - self.rows_done) * self.width;
             let (taken, rest) = rows.split_at(rows.len().min(wanted - self.pending.len()));
-            self.pending.extend_from_slice(taken);
             rows = rest;
+            if taken.len() == wanted {
+                self.compress(taken)?;
+                continue;
+            }
+            self.pending.extend_from_slice(taken);
             if self.pending.len() == wanted {
-                self.compress()?;
+                let mut pending = std::mem::take(&mut self.pending);
+                self.compress(&pending)?;
+                pending.clear();
+                self.pending = pending;
             }
         }
         Ok(())
     }
 
-    /// Compresses the pending row of tiles and hands its half on to the overview.
-    fn compress(&mut self) -> std::io::Result<()> {
-        let height = self.pending.len() / self.width;
-        let strip = Array::from_vec(self.width, height, std::mem::take(&mut self.pending));
+    /// Compresses a row of tiles and hands its half on to the overview.
+    fn compress(&mut self, values: &[T]) -> std::io::Result<()> {
+        let height = values.len() / self.width;
+        let strip = Strip { width: self.width, height, values };
         let windows = Window::tiles(self.width, height, TILE_SIZE);
         let encode = |window| compress(self.compression, &differences(&strip, window));
         let tiles: Vec<std::io::Result<Vec<u8>>> = windows.par_iter().map(encode).collect();
@@ -90,8 +98,6 @@ impl<T: Sample> Pyramid<T> {
             let half = if self.is_continuous { average(&strip, self.nodata) } else { pick(&strip) };
             overview.push(half.values())?;
         }
-        self.pending = strip.into_vec();
-        self.pending.clear();
         Ok(())
     }
 
@@ -119,13 +125,27 @@ impl<T: Sample> Pyramid<T> {
     }
 }
 
+/// Whole rows, wherever they lie.
+#[derive(Clone, Copy)]
+struct Strip<'a, T> {
+    width: usize,
+    height: usize,
+    values: &'a [T],
+}
+
+impl<'a, T> Strip<'a, T> {
+    fn row(&self, row: usize) -> &'a [T] {
+        &self.values[row * self.width..(row + 1) * self.width]
+    }
+}
+
 /// Half the size, each pixel the mean of up to four valid ones, rounded half up.
-fn average<T: Sample>(image: &Array<T>, nodata: T) -> Array<T> {
-    let (width, height) = (image.width().div_ceil(2), image.height().div_ceil(2));
+fn average<T: Sample>(image: &Strip<'_, T>, nodata: T) -> Array<T> {
+    let (width, height) = (image.width.div_ceil(2), image.height.div_ceil(2));
     let mut half = Array::filled(width, height, nodata);
     half.values_mut().par_chunks_mut(width).enumerate().for_each(|(row, means)| {
-        let (upper, lower) = (image.row(2 * row), image.row((2 * row + 1).min(image.height() - 1)));
-        let lower = if 2 * row + 1 < image.height() { lower } else { &[] };
+        let (upper, lower) = (image.row(2 * row), image.row((2 * row + 1).min(image.height - 1)));
+        let lower = if 2 * row + 1 < image.height { lower } else { &[] };
         // The last column of an odd width has no right neighbour, the last row of an odd height nothing below.
         for (col, mean) in means.iter_mut().enumerate() {
             let cols = |row: &'_ [T]| 2 * col.min(row.len())..(2 * col + 2).min(row.len());
@@ -141,15 +161,15 @@ fn average<T: Sample>(image: &Array<T>, nodata: T) -> Array<T> {
 }
 
 /// Half the size, each pixel the upper left one of four.
-fn pick<T: Sample>(image: &Array<T>) -> Array<T> {
-    let (width, height) = (image.width().div_ceil(2), image.height().div_ceil(2));
+fn pick<T: Sample>(image: &Strip<'_, T>) -> Array<T> {
+    let (width, height) = (image.width.div_ceil(2), image.height.div_ceil(2));
     let values = (0..height).flat_map(|row| image.row(2 * row).iter().step_by(2).copied()).collect();
     Array::from_vec(width, height, values)
 }
 
 /// The bytes of a tile, each row as differences. Beyond the image each row repeats its last pixel and the last row
 /// repeats, which compresses best.
-fn differences<T: Sample>(image: &Array<T>, window: &Window) -> Vec<u8> {
+fn differences<T: Sample>(image: &Strip<'_, T>, window: &Window) -> Vec<u8> {
     let row_bytes = TILE_SIZE * size_of::<T>();
     let mut bytes = vec![0; TILE_SIZE * row_bytes];
     for (row, place) in bytes.chunks_exact_mut(row_bytes).enumerate() {
@@ -166,16 +186,16 @@ mod tests {
 
     #[test]
     fn means_leave_out_what_is_missing() {
-        let image = Array::from_vec(3, 3, vec![1u16, 2, 9, 4, 6, 9, 7, 9, 9]);
+        let image = Strip { width: 3, height: 3, values: &[1u16, 2, 9, 4, 6, 9, 7, 9, 9] };
         assert_eq!(average(&image, 9).values(), [3, 9, 7, 9]);
         assert_eq!(pick(&image).values(), [1, 9, 7, 9]);
     }
 
     #[test]
     fn means_are_rounded_half_up() {
-        let image = Array::from_vec(2, 1, vec![-2, -1]);
+        let image = Strip { width: 2, height: 1, values: &[-2, -1] };
         assert_eq!(average(&image, i32::MIN).values(), [-1]);
-        let image = Array::from_vec(2, 2, vec![65534u16, 65533, 65534, 65533]);
+        let image = Strip { width: 2, height: 2, values: &[65534u16, 65533, 65534, 65533] };
         assert_eq!(average(&image, 65535).values(), [65534]);
     }
 }
