@@ -59,8 +59,9 @@ class Composite(Mapping[str, Any]):
     collection: str
     """Id of the collection; of a pool, with commas between."""
     timings: dict[str, float]
-    """Seconds by stage and in total, and what was read: read_megapixels, requests and bytes. Months of one batch share
-    their requests: requests and bytes are those of the batch until the month was done."""
+    """Seconds by stage and in total, and what was read of files: read_megapixels, requests and bytes. Months of one
+    batch share the catalogue, the scout and their requests: requests and bytes are those of the batch until the month
+    was done."""
     partition_tiles: list[str]
     """Names of the tiles (MGRS, or h/v of MODIS) that some chunk requires."""
     multi_tile_chunks: int

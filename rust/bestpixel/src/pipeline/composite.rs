@@ -102,9 +102,9 @@ pub struct SourceInfo {
 /// Where the time went, in seconds, and what was read.
 #[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
 pub struct Timings {
-    /// Reading the catalogue.
+    /// Reading the catalogue. Months of one batch read it together, and all of them tell how long that took.
     pub catalog: f64,
-    /// Headers and coarse quality.
+    /// Headers and coarse quality; of a batch as well.
     pub scout: f64,
     /// Selecting, and headers of reflectance.
     pub plan: f64,
@@ -118,7 +118,7 @@ pub struct Timings {
     pub total: f64,
     /// Millions of reflectance pixels decoded.
     pub read_megapixels: f64,
-    /// Requests, retries among them. Months of one batch share them: these are the batch's until the month was done.
+    /// Requests for files, retries among them; searches and tokens are not counted. Months of one batch share them: these are the batch's until the month was done.
     pub requests: u64,
     /// Bytes received, of the batch as well.
     pub bytes: u64,

@@ -88,7 +88,11 @@ pub fn run_to_folder(
 /// Of kind [`super::ErrorKind::Usage`]: what is wrong with the grid, a CRS that a GeoTIFF cannot hold among it.
 pub fn check_output(request: &Request) -> Result<()> {
     let crs = request.grid()?.crs;
-    let refused = |error: tiff::Error| Error::usage("output_crs", format!("{:?}: {error}", request.output_crs));
+    let refused = |error: tiff::Error| {
+        // It is no file that is unsupported.
+        let why = if let tiff::Error::Unsupported { what } = error { what } else { error.to_string() };
+        Error::usage("output_crs", format!("{:?}: {why}", request.output_crs))
+    };
     tiff::check_crs(&crs).map_err(refused)
 }
 
