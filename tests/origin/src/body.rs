@@ -1,5 +1,6 @@
-//! Bytes go in, a body comes out that is as fast, as complete and as well-behaved as it shall be.
+//! A part of a file goes in, a body comes out that is as fast, as complete and as well-behaved as it shall be.
 
+use super::files::Part;
 use super::server::State;
 use bytes::Bytes;
 use futures_util::stream::unfold;
@@ -14,8 +15,11 @@ use tokio::time::Instant;
 /// A body that may break.
 pub(crate) type Body = UnsyncBoxBody<Bytes, Error>;
 
-/// Bytes that are sent between two looks at the clock.
-const CHUNK: usize = 16 * 1024;
+/// Bytes that are sent between two looks at the clock, where a line has its rate.
+const PACED: usize = 16 * 1024;
+
+/// Bytes that are sent together on a line without one.
+const CHUNK: usize = 64 * 1024;
 
 /// A stalled body ends at last, so that nothing waits for ever.
 const STALL: Duration = Duration::from_secs(600);
@@ -30,17 +34,21 @@ pub(crate) enum Ending {
     Stall,
 }
 
-/// A body of these bytes.
-pub(crate) fn body(state: Arc<State>, mut bytes: Bytes, ending: Ending) -> Body {
+/// A body of this part.
+pub(crate) fn body(state: Arc<State>, mut part: Part, ending: Ending) -> Body {
     if ending != Ending::Complete {
-        bytes.truncate(bytes.len() / 2);
+        part.halve();
     }
-    let chunks = unfold((state, bytes, ending), |(state, mut rest, ending)| async move {
-        if !rest.is_empty() {
-            let chunk = rest.split_to(CHUNK.min(rest.len()));
-            state.pace(chunk.len()).await;
-            state.stats().bytes += chunk.len() as u64;
-            return Some((Ok(Frame::data(chunk)), (state, rest, ending)));
+    let chunks = unfold((state, part, ending), |(state, mut rest, ending)| async move {
+        let most = if state.behaviour().bytes_per_s.is_some() { PACED } else { CHUNK };
+        match rest.read(most) {
+            Some(Ok(chunk)) => {
+                state.pace(chunk.len()).await;
+                state.stats().bytes += chunk.len() as u64;
+                return Some((Ok(Frame::data(chunk)), (state, rest, ending)));
+            }
+            Some(Err(error)) => return Some((Err(error), (state, rest, Ending::Complete))),
+            None => {}
         }
         match ending {
             Ending::Complete => return None,

@@ -31,13 +31,36 @@ impl Found {
         Ok(Self { path, size: metadata.len(), etag })
     }
 
-    /// Reads a range that lies inside.
-    pub(crate) fn read(&self, range: &Range<u64>) -> Result<Bytes> {
+    /// A range that lies inside, to be read piece by piece.
+    pub(crate) fn part(&self, range: Range<u64>) -> Result<Part> {
         let mut file = File::open(&self.path)?;
         file.seek(SeekFrom::Start(range.start))?;
-        let mut bytes = vec![0; (range.end - range.start) as usize];
-        file.read_exact(&mut bytes)?;
-        Ok(bytes.into())
+        Ok(Part { file, left: range.end - range.start })
+    }
+}
+
+/// What is still to be sent of a file.
+pub(crate) struct Part {
+    file: File,
+    left: u64,
+}
+
+impl Part {
+    /// Forgets the second half.
+    pub(crate) fn halve(&mut self) {
+        self.left /= 2;
+    }
+
+    /// The next bytes, as many as `most`; None at the end. Pieces are small so that their memory stays in the caches: what
+    /// the server takes of the processor is not the client's.
+    pub(crate) fn read(&mut self, most: usize) -> Option<Result<Bytes>> {
+        let count = self.left.min(most as u64);
+        self.left -= count;
+        let mut bytes = Vec::with_capacity(count as usize);
+        let read = (&mut self.file).take(count).read_to_end(&mut bytes);
+        let check =
+            |read: usize| if read as u64 == count { Ok(bytes.into()) } else { Err(ErrorKind::UnexpectedEof.into()) };
+        (count > 0).then(|| read.and_then(check))
     }
 }
 

@@ -43,7 +43,7 @@ pub(crate) async fn answer(
         }
         Some(rule) if refusal(rule.kind).is_some() => Ok(refuse(rule)),
         _ if !matches!(*request.method(), Method::GET | Method::HEAD) => Ok(plain(StatusCode::METHOD_NOT_ALLOWED, "")),
-        _ => serve(state, &request, range.as_deref(), fault).await,
+        _ => serve(state, &request, range.as_deref(), fault),
     }
 }
 
@@ -67,7 +67,7 @@ fn refuse(rule: &Rule) -> Response<Body> {
 }
 
 /// Serves a file or a part of it.
-async fn serve(
+fn serve(
     state: Arc<State>,
     request: &Request<Incoming>,
     range: Option<&str>,
@@ -93,13 +93,13 @@ async fn serve(
     let builder =
         builder.header(CONTENT_TYPE, "application/octet-stream").header(CONTENT_LENGTH, part.end - part.start);
     let is_head = *request.method() == Method::HEAD;
-    let bytes = tokio::task::spawn_blocking(move || if is_head { Ok(Bytes::new()) } else { found.read(&part) });
+    let part = found.part(if is_head { 0..0 } else { part })?;
     let ending = match fault {
         Some(Kind::Truncate) => Ending::Cut,
         Some(Kind::Stall) => Ending::Stall,
         _ => Ending::Complete,
     };
-    builder.body(body(state, bytes.await.map_err(Error::other)??, ending)).map_err(Error::other)
+    builder.body(body(state, part, ending)).map_err(Error::other)
 }
 
 fn content_range(part: &Range<u64>, size: u64, is_wrong: bool) -> String {

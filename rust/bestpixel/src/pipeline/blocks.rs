@@ -35,10 +35,6 @@ impl Run<'_> {
         })?;
         self.timings.plan = take_lap(&mut lap) - (self.timings.scout - scouted);
         log::info!("{} scenes selected for {} chunks", survey.sources.len(), self.windows.len());
-        if blocks.len() > 1 {
-            // Half of it is for rows under way, a quarter for tiles that are kept.
-            self.in_flight = self.memory / 8;
-        }
         let mut tally = Tally::new(survey.sources.len());
         let mut kept = Kept::new(sink.scratch());
         let datetimes: Vec<&str> = survey.sources.iter().map(|source| source.scene.datetime.as_str()).collect();

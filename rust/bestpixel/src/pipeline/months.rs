@@ -162,7 +162,6 @@ fn make_months<T: Send>(
     let (mut jobs, mut scenes) = (Vec::with_capacity(months.len()), Vec::new());
     for ((month, mut run), sought) in months.iter().zip(runs).zip(found) {
         run.memory /= at_once as u64;
-        run.in_flight /= at_once as u64;
         run.wants_scenes = false;
         let mut waiting = Waiting::new(run.admit(sought)?, &run.depth());
         let first = waiting.take(|_| true);
