@@ -193,7 +193,7 @@ impl Finished {
         let [preview, item, last] = self.small_files(metadata)?;
         let Self { folder, files, .. } = self;
         // Of two runs that end at once one goes first. Held until this returns.
-        let _turn = lock_folder(&folder);
+        let _turn = lock_folder(&folder).map_err(refused)?;
         let earlier = images_of(item.path());
         // From here on the files of an earlier run are not all there.
         let _ = std::fs::remove_file(last.path());

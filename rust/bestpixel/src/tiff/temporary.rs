@@ -5,9 +5,10 @@
 
 use super::error::{Error, Result};
 use rustix::fs::{FlockOperation, flock};
+use rustix::io::Errno;
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tempfile::NamedTempFile;
 
 const PREFIX: &str = ".bestpixel-";
@@ -24,13 +25,19 @@ pub struct WholeFile {
 }
 
 impl WholeFile {
-    /// Writes a file that will have a name.
+    /// Writes a file that will have a name. Its bytes are on the disk then: after a loss of power a name must not stand for
+    /// half a file.
     ///
     /// # Errors
     /// [`Error::Write`] where the file system refuses.
     pub fn write(path: &Path, write: impl FnOnce(&mut std::fs::File) -> std::io::Result<()>) -> Result<Self> {
-        let made = temporary_beside(path).and_then(|mut file| write(file.as_file_mut()).map(|()| file));
-        Ok(Self { file: made.map_err(|source| failed(path, source))?, path: path.to_owned() })
+        let make = || {
+            let mut file = temporary_beside(path)?;
+            write(file.as_file_mut())?;
+            file.as_file().sync_all()?;
+            Ok(file)
+        };
+        Ok(Self { file: make().map_err(|source| failed(path, source))?, path: path.to_owned() })
     }
 
     /// Writes bytes that will have a name.
@@ -46,13 +53,11 @@ impl WholeFile {
         &self.path
     }
 
-    /// Gives the file its name; what had it before is replaced. Its bytes are on the disk before: after a loss of power
-    /// a name must not stand for half a file.
+    /// Gives the file its name; what had it before is replaced.
     ///
     /// # Errors
     /// [`Error::Write`] where the file system refuses.
     pub fn publish(self) -> Result<PathBuf> {
-        self.file.as_file().sync_all().map_err(|source| failed(&self.path, source))?;
         self.file.persist(&self.path).map_err(|error| failed(&self.path, error.error))?;
         Ok(self.path)
     }
@@ -79,12 +84,28 @@ fn temporary_beside(path: &Path) -> std::io::Result<NamedTempFile> {
     Ok(file)
 }
 
+/// Giving names takes milliseconds. Whoever holds a folder for longer has been stopped in the middle of it.
+const PATIENCE: Duration = Duration::from_secs(10);
+
 /// Waits until nobody else holds the folder, and holds it as long as the answer lives. A file system that knows no such
-/// locks has no order either.
-pub fn lock_folder(folder: &Path) -> Option<std::fs::File> {
-    let folder = std::fs::File::open(folder).ok()?;
-    flock(&folder, FlockOperation::LockExclusive).ok()?;
-    Some(folder)
+/// locks has no order either: then the answer is None.
+///
+/// # Errors
+/// [`Error::Write`] where another process does not let go of it.
+pub fn lock_folder(path: &Path) -> Result<Option<std::fs::File>> {
+    let Ok(folder) = std::fs::File::open(path) else { return Ok(None) };
+    let started = Instant::now();
+    loop {
+        match flock(&folder, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => return Ok(Some(folder)),
+            Err(Errno::WOULDBLOCK) if started.elapsed() < PATIENCE => std::thread::sleep(PATIENCE / 1000),
+            Err(Errno::WOULDBLOCK) => {
+                let why = format!("another process has been giving names there for {PATIENCE:?}");
+                return Err(failed(path, std::io::Error::new(std::io::ErrorKind::WouldBlock, why)));
+            }
+            Err(_no_locks) => return Ok(None),
+        }
+    }
 }
 
 /// Has the names in a folder on the disk, as far as the file system knows how.
@@ -145,6 +166,21 @@ mod tests {
         let mut names = names(folder.path());
         names.sort();
         assert_eq!(names, [".other.tmp", "a.tif"]);
+    }
+
+    #[test]
+    fn a_folder_is_held_by_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let held = lock_folder(folder.path()).unwrap();
+        assert!(held.is_some());
+        std::thread::scope(|scope| {
+            let waiting = scope.spawn(|| lock_folder(folder.path()).unwrap().is_some());
+            std::thread::sleep(Duration::from_millis(50));
+            assert!(!waiting.is_finished());
+            drop(held);
+            assert!(waiting.join().unwrap());
+        });
+        assert!(lock_folder(&folder.path().join("nowhere")).unwrap().is_none());
     }
 
     #[test]
