@@ -113,6 +113,32 @@ def test_a_run(arguments: list[str], tmp_path: Path) -> None:
     assert json.loads(whole.stdout)["request"]["top_k"] == 3
 
 
+PLAN = """\
+grid      337 x 291 pixels of 240 in EPSG:32634
+bands     red
+chunks    1
+scenes    3
+          S2B_33TYL_20240705_0_L2A (33TYL, 2024-07-05T09:57:40.024000Z)
+            quality level 1 (240 m): N B in 4 tiles of 1 files, reflectance level 1 (240 m): N B in 4 tiles of 1 files
+          S2B_33TYL_20240712_0_L2A (33TYL, 2024-07-12T09:47:40.024000Z)
+            quality level 1 (240 m): N B in 4 tiles of 1 files, reflectance level 1 (240 m): N B in 4 tiles of 1 files
+          S2B_33TYL_20240702_0_L2A (33TYL, 2024-07-02T09:47:40.024000Z)
+            quality level 1 (240 m): N B in 4 tiles of 1 files, reflectance level 1 (240 m): N B in 4 tiles of 1 files
+quality   N B in 12 tiles of 3 files
+read      at most N B in 12 tiles of 3 files
+requests  about 6, headers not counted
+output    N B
+memory    at most N B for buffers
+"""
+
+
+def test_a_plan(arguments: list[str]) -> None:
+    """The table of a dry run, word by word; how well files compress is GDAL's."""
+    done = run(*arguments, "--dry-run", "--quiet")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert re.sub(r"\d+(\.\d+)? [kM]?B\b", "N B", done.stdout) == PLAN
+
+
 def test_months(arguments: list[str], tmp_path: Path) -> None:
     """A folder for each month; an empty one is told of."""
     at = arguments.index("--datetime")
