@@ -350,3 +350,16 @@ def test_a_month_is_saved_like_any_other(tmp_path: Path, sample: Path) -> None:
     for name in names:
         if name.endswith((".tif", ".png")):
             assert (tmp_path / "month" / name).read_bytes() == (tmp_path / "single" / name).read_bytes()
+
+
+def test_two_months_may_have_an_id_in_common(items: list[dict[str, Any]]) -> None:
+    """Each month takes its own item of that name."""
+    mixed = copy.deepcopy(items)
+    for item in mixed:
+        item["id"] = item["id"].replace("202109", "202308")
+    with pytest.warns(bp.EmptyPeriodWarning, match="2021-08, 2023-09"):
+        batch = bp.build_monthly_composites(BBOX, [2021, 2023], (8, 9), catalog=mixed, **OPTIONS)
+    for out, month in ((batch[1], "2021-09"), (batch[2], "2023-08")):
+        alone = bp.build_composite(BBOX, month, catalog=mixed, **OPTIONS)
+        assert out["source_ids"] == alone["source_ids"]
+        check_same(out, alone)

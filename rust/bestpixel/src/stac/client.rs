@@ -99,3 +99,23 @@ fn headers(link: &Value) -> HeaderMap {
     };
     wanted.filter_map(header).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pages_of_the_same_server_keep_the_login() {
+        let page = |href: &str| {
+            let first = Call::get("https://me:word@host/v1/search?key=k".parse().unwrap());
+            let page = serde_json::json!({ "links": [{ "rel": "next", "href": href }] });
+            next_call(&page, &first, &first).unwrap().map(|call| call.url.to_string())
+        };
+        assert_eq!(page("https://host/v1/search?page=2").as_deref(), Some("https://me:word@host/v1/search?page=2"));
+        assert_eq!(page("?page=2").as_deref(), Some("https://me:word@host/v1/search?page=2"));
+        assert_eq!(page("https://you:own@host/2").as_deref(), Some("https://you:own@host/2"));
+        for stranger in ["https://other/v1/search?page=2", "http://host/v1/search?page=2", "https://host:8443/2"] {
+            assert_eq!(page(stranger).as_deref(), Some(stranger));
+        }
+    }
+}
