@@ -6,7 +6,7 @@ use super::read::{Kept, Source, read_fresh};
 use super::run::{Run, take_lap};
 use super::sink::{Rows, Sink, Tally};
 use super::stream::Flow;
-use super::survey::{Looked, Share, Survey};
+use super::survey::{Looked, Survey};
 use super::winners::Winners;
 use super::{GridInfo, Metadata, Result, SourceInfo, Stage, Timings};
 use crate::raster::{CHUNK_SIZE, Window};
@@ -137,14 +137,14 @@ impl Run<'_> {
         self.timings.total = self.started.elapsed().as_secs_f64();
         let Timings { total, requests, bytes, .. } = self.timings;
         log::info!("composite made in {total:.2} s of {requests} requests and {:.1} MB", bytes as f64 / 1e6);
-        let source_info = |((Source { scene, .. }, share), &pixels): ((&Source, &Share), &u64)| SourceInfo {
+        let source_info = |(Source { scene, clear_fraction, .. }, &pixels): (&Source, &u64)| SourceInfo {
             id: scene.id.clone(),
             datetime: scene.datetime.clone(),
             collection: scene.collection.id.to_owned(),
             tile: scene.tile.clone(),
             platform: scene.platform.clone(),
             offset_applied: scene.offset,
-            clear_fraction: share.clear_fraction(),
+            clear_fraction: *clear_fraction,
             pixels,
         };
         let tiles: BTreeSet<&String> = survey.choices.iter().flat_map(|choice| &choice.tiles).collect();
@@ -159,7 +159,7 @@ impl Run<'_> {
             timings: self.timings,
             partition_tiles: tiles.into_iter().cloned().collect(),
             multi_tile_chunks: survey.choices.iter().filter(|choice| choice.tiles.len() > 1).count(),
-            sources: survey.sources.iter().zip(&survey.seen).zip(&tally.won).map(source_info).collect(),
+            sources: survey.sources.iter().zip(&tally.won).map(source_info).collect(),
             skipped: self.skipped.clone(),
             clear_fraction: tally.shares().0,
             nodata_fraction: tally.shares().1,

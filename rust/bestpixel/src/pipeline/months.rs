@@ -61,8 +61,7 @@ impl Month {
 }
 
 /// Makes a composite for each month; `request.datetime` is not looked at. A month without scenes gives a composite without
-/// sources. Waits until all are there; must not be called from within the
-/// runtime.
+/// sources. Waits until all are there; must not be called from within the runtime.
 ///
 /// # Errors
 /// The first that stopped a month.

@@ -21,6 +21,8 @@ use std::sync::Arc;
 #[derive(Debug, Clone)]
 pub(crate) struct Source {
     pub(crate) scene: Scene,
+    /// Share of what it observes of the AOI, as the scout has seen it.
+    pub(crate) clear_fraction: f64,
     /// The layers of quality.
     pub(crate) quality: Vec<LevelRef>,
     /// In the order of the requested bands.

@@ -42,9 +42,10 @@ impl Candidate {
         self.views.iter().flatten().map(|view| view.clear.count()).sum()
     }
 
-    /// Observed cells over the whole AOI.
-    pub(crate) fn observed_cells(&self) -> usize {
-        self.views.iter().flatten().map(|view| view.observed.count()).sum()
+    /// Clear cells of the observed ones, over the whole AOI.
+    pub(crate) fn clear_fraction(&self) -> f64 {
+        let observed: usize = self.views.iter().flatten().map(|view| view.observed.count()).sum();
+        self.clear_cells() as f64 / observed.max(1) as f64
     }
 }
 

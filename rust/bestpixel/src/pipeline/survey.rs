@@ -31,30 +31,10 @@ pub(super) struct Looked {
     pub(super) waiting: Waiting,
 }
 
-/// Cells of the whole AOI in which a scene was seen.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Share {
-    pub(super) clear: usize,
-    pub(super) observed: usize,
-}
-
-impl Share {
-    fn of(candidate: &Candidate) -> Self {
-        Self { clear: candidate.clear_cells(), observed: candidate.observed_cells() }
-    }
-
-    /// Clear ones of the observed ones.
-    pub(super) fn clear_fraction(&self) -> f64 {
-        self.clear as f64 / self.observed.max(1) as f64
-    }
-}
-
 /// What is known before reflectance is read.
 pub(super) struct Survey {
     /// The selected scenes, in the order of preference.
     pub(super) sources: Vec<Source>,
-    /// What the scout has seen of each.
-    pub(super) seen: Vec<Share>,
     /// Per chunk; scenes are indices of `sources`.
     pub(super) choices: Vec<Choice>,
 }
@@ -239,10 +219,11 @@ impl Run<'_> {
     ) -> Result<Survey> {
         let resolution = self.checked.grid.resolution;
         let source = |&index: &usize| {
-            let Candidate { scene, quality, .. } = &candidates[index];
+            let candidate @ Candidate { scene, quality, .. } = &candidates[index];
             let levels = quality_levels(scene, quality, resolution, &mut self.warps);
             let quality = levels.map_err(|(_, error)| Error::tiff(Stage::Plan, &scene.id, error))?;
-            Ok(Source { scene: scene.clone(), quality, bands: Vec::new() })
+            let clear_fraction = candidate.clear_fraction();
+            Ok(Source { scene: scene.clone(), clear_fraction, quality, bands: Vec::new() })
         };
         let sources = selected.iter().map(source).collect::<Result<_>>()?;
         // From here on scenes are counted among the selected ones.
@@ -250,8 +231,7 @@ impl Run<'_> {
         for choice in &mut choices {
             choice.scenes.iter_mut().for_each(|scene| *scene = places[scene]);
         }
-        let seen = selected.iter().map(|&index| Share::of(&candidates[index])).collect();
-        Ok(Survey { sources, seen, choices })
+        Ok(Survey { sources, choices })
     }
 
     /// The levels of a scene's reflectance, of files that are open.

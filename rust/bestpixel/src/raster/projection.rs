@@ -277,6 +277,10 @@ pub enum Datum {
 /// A match is believed from this confidence in per cent on: PROJ's for the same definition under another name.
 const CONFIDENT: i32 = 90;
 
+/// WGS 84, NAD83 and NAD27: the codes of the datums, of which alone a PROJ string tells, and of the CRSs in degrees by which
+/// everybody knows them.
+const CRSS_OF_DATUMS: [(u32, u32); 3] = [(6326, 4326), (6269, 4269), (6267, 4267)];
+
 /// The datum of a CRS.
 ///
 /// # Errors
@@ -294,7 +298,8 @@ pub fn datum(crs: &Crs) -> Result<Datum> {
     let datum = unsafe { proj_sys::proj_crs_get_datum_forced(context, geodetic.0.as_ptr()) };
     let Some(datum) = NonNull::new(datum).map(Object) else { return Ok(Datum::Ellipsoid) };
     if let Some(code) = epsg_code(&datum) {
-        return Ok(Datum::Datum(code));
+        let crs = CRSS_OF_DATUMS.iter().find(|(datum, _)| *datum == code);
+        return Ok(crs.map_or(Datum::Datum(code), |(_, crs)| Datum::GeodeticCrs(*crs)));
     }
     // SAFETY: the object is live; the string belongs to it and is copied before it goes.
     let name = unsafe { copied(proj_sys::proj_get_name(datum.0.as_ptr())) }.unwrap_or_default();

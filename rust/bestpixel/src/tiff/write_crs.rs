@@ -96,9 +96,6 @@ const LENGTHS: [u16; 4] =
 /// Units of length: PROJ's name, the code, metres.
 const UNITS: [(&str, u16, f64); 3] = [("m", 9001, 1.0), ("ft", 9002, 0.3048), ("us-ft", 9003, 1200.0 / 3937.0)];
 
-/// Geodetic datums: PROJ's name and the code of the CRS in degrees.
-const DATUMS: [(&str, u32); 3] = [("WGS84", 4326), ("NAD83", 4269), ("NAD27", 4267)];
-
 /// What a definition has besides the parameters of its method.
 const GENERAL: [&str; 13] =
     ["proj", "datum", "ellps", "a", "b", "R", "rf", "f", "units", "no_defs", "wktext", "type", "over"];
@@ -164,7 +161,7 @@ fn defined(parameters: &BTreeMap<&str, &str>, earth: &Earth) -> std::result::Res
     if let (Some(zone), "utm") = (zone, projection) {
         return utm(zone, parameters, earth);
     }
-    let mut keys = base(parameters, earth)?;
+    let mut keys = base(earth)?;
     if matches!(projection, "longlat" | "latlong") {
         no_more(parameters, &[])?;
         keys.insert(key::MODEL_TYPE, Value::Short(2));
@@ -238,16 +235,14 @@ fn no_more(parameters: &BTreeMap<&str, &str>, names: &[&str]) -> std::result::Re
 }
 
 /// The CRS in degrees below a projection: by its code, or by its datum's, or by its ellipsoid where it is no more than that.
-fn base(parameters: &BTreeMap<&str, &str>, earth: &Earth) -> std::result::Result<Keys, String> {
+fn base(earth: &Earth) -> std::result::Result<Keys, String> {
     let mut keys = Keys::from([(key::RASTER_TYPE, Value::Short(1)), (key::ANGULAR_UNITS, Value::Short(DEGREE))]);
-    let datum = parameters.get("datum").copied().unwrap_or_default();
-    let known = DATUMS.iter().find(|(name, _)| *name == datum).map(|(_, code)| Datum::GeodeticCrs(*code));
     let short = |code: u32| match u16::try_from(code) {
         Ok(code @ 1024..=32766) => Ok(Value::Short(code)),
         _ => Err(format!("the datum's EPSG code {code} has no key")),
     };
     let user_defined = Value::Short(key::USER_DEFINED);
-    let datum = match known.as_ref().unwrap_or(&earth.datum) {
+    let datum = match &earth.datum {
         Datum::GeodeticCrs(code) => {
             keys.insert(key::GEODETIC_CRS, short(*code)?);
             return Ok(keys);
