@@ -55,6 +55,21 @@ def test_blocks_leave_no_trace(whole: bp.Composite, request_for_both_tiles: dict
     assert (1.2 < again < 2.5) if mebibytes == 1 else again == 1.0, again
 
 
+def test_what_memory_keeps_is_decoded_once(request_for_both_tiles: dict[str, Any]) -> None:
+    """Of several blocks, where there is room for the tiles that they share."""
+    request = {**request_for_both_tiles, "bands": ["red"]}
+    blocks: list[int] = []
+
+    def progress(_done: int, total: int, stage: str, _bytes: int) -> None:
+        blocks.extend([total] if stage == "write" else [])
+
+    whole = bp.build_composite(**request)
+    out = bp.build_composite(**request, memory_limit=24 << 20, progress=progress)
+    assert max(blocks) > 2
+    np.testing.assert_array_equal(out["bands"]["red"], whole["bands"]["red"])
+    assert out["timings"]["read_megapixels"] == whole["timings"]["read_megapixels"]
+
+
 def test_what_memory_cannot_keep_lies_in_a_file(
     whole: bp.Composite, request_for_both_tiles: dict[str, Any], tmp_path: Path
 ) -> None:
